@@ -1,0 +1,1 @@
+//! One machine: executors, status updates, checkpoints and recovery; the agent and executor APIs.

@@ -1,0 +1,1 @@
+//! Containers: launch, wait, usage, destroy and recover the processes of executors.

@@ -1,0 +1,1 @@
+//! The SDK for executors, and the built-in command executor.

@@ -1,0 +1,1 @@
+//! The resource manager: agents, frameworks, offers, tasks; the operator and scheduler APIs.

@@ -1,0 +1,1 @@
+//! Processes that own their state and talk by messages; libprocess's wire protocol, HTTP server and clock.

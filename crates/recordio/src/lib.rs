@@ -1,0 +1,1 @@
+//! RecordIO framing: a decimal length, a newline, that many bytes; sync and tokio codecs.

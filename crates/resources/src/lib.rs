@@ -1,0 +1,1 @@
+//! The algebra of resources: scalars in thousandths, ranges, sets, reservations, disks.

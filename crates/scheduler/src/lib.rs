@@ -1,0 +1,1 @@
+//! The SDK for frameworks, and the client of the operator API.

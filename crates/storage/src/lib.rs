@@ -1,0 +1,1 @@
+//! Durable state: a small keyed store with fenced, atomic multi-key writes.

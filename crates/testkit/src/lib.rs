@@ -1,0 +1,1 @@
+//! Emulated agents and frameworks, the simulated cluster, load generation.

@@ -1,0 +1,3 @@
+//! The one binary: master, agent, built-in executors and the command line.
+
+fn main() {}
