@@ -1,1 +1,3 @@
 //! Processes that own their state and talk by messages; libprocess's wire protocol, HTTP server and clock.
+
+pub mod flags;
