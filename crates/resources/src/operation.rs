@@ -1,0 +1,215 @@
+//! Offer operations as conversions: each takes something away and puts something else in its place.
+
+use crate::entry::{Entry, Meta};
+use crate::{Error, Resources, Value};
+
+/// What an operation consumes and what it makes of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversion {
+    /// Taken away.
+    pub consumed: Resources,
+    /// Put in its place.
+    pub converted: Resources,
+}
+
+impl Resources {
+    /// Applies one conversion.
+    ///
+    /// # Errors
+    /// [`Error::NotContained`] when what it consumes is not here.
+    pub fn apply(&self, conversion: &Conversion) -> Result<Self, Error> {
+        if !self.contains(&conversion.consumed) {
+            return Err(Error::NotContained {
+                have: self.to_string(),
+                want: conversion.consumed.to_string(),
+            });
+        }
+        Ok(self - &conversion.consumed + &conversion.converted)
+    }
+
+    /// Applies conversions one after another.
+    ///
+    /// # Errors
+    /// As [`Resources::apply`], for the first that fails.
+    pub fn apply_all<'a>(
+        &self,
+        conversions: impl IntoIterator<Item = &'a Conversion>,
+    ) -> Result<Self, Error> {
+        conversions
+            .into_iter()
+            .try_fold(self.clone(), |now, conversion| now.apply(conversion))
+    }
+
+    /// The same with the last layer of each reservation taken off.
+    #[must_use]
+    pub fn pop_reservation(&self) -> Self {
+        self.map(pop)
+    }
+}
+
+fn pop(entry: &Entry) -> Entry {
+    let mut meta = entry.meta_or_default();
+    meta.reservations.pop();
+    entry.with_meta(meta)
+}
+
+fn invalid(operation: &'static str, reason: &'static str) -> Error {
+    Error::InvalidOperation { operation, reason }
+}
+
+/// RESERVE: `source` as it is now, or, when empty, the resources with one layer less.
+///
+/// # Errors
+/// [`Error::InvalidOperation`] when a resource to be made is not reserved dynamically.
+pub fn reserve(source: &Resources, resources: &Resources) -> Result<Conversion, Error> {
+    let dynamic = |entry: &Entry| entry.reservations().last().is_some_and(|layer| !layer.is_static);
+    if !resources.iter().all(dynamic) {
+        return Err(invalid("RESERVE", "a resource is not reserved dynamically"));
+    }
+    let consumed = if source.is_empty() {
+        resources.pop_reservation()
+    } else {
+        source.clone()
+    };
+    Ok(Conversion {
+        consumed,
+        converted: resources.clone(),
+    })
+}
+
+/// UNRESERVE: each resource loses its last layer.
+///
+/// # Errors
+/// [`Error::InvalidOperation`] when a resource is not reserved dynamically.
+pub fn unreserve(resources: &Resources) -> Result<Conversion, Error> {
+    let dynamic = |entry: &Entry| entry.reservations().last().is_some_and(|layer| !layer.is_static);
+    if !resources.iter().all(dynamic) {
+        return Err(invalid("UNRESERVE", "a resource is not reserved dynamically"));
+    }
+    Ok(Conversion {
+        consumed: resources.clone(),
+        converted: resources.pop_reservation(),
+    })
+}
+
+/// CREATE: disk becomes a persistent volume.
+///
+/// # Errors
+/// [`Error::InvalidOperation`] when a resource is not a persistent volume.
+pub fn create(volumes: &Resources) -> Result<Conversion, Error> {
+    if !volumes.iter().all(Entry::is_persistent) {
+        return Err(invalid("CREATE", "a resource is not a persistent volume"));
+    }
+    Ok(Conversion {
+        consumed: volumes.map(bare_disk),
+        converted: volumes.clone(),
+    })
+}
+
+/// DESTROY: a persistent volume becomes disk again. `held` is everything there is on the agent: a shared
+/// volume that others hold cannot be destroyed.
+///
+/// # Errors
+/// [`Error::InvalidOperation`] when a resource is no volume, or a further copy of it remains.
+pub fn destroy(volumes: &Resources, held: &Resources) -> Result<Conversion, Error> {
+    if !volumes.iter().all(Entry::is_persistent) {
+        return Err(invalid("DESTROY", "a resource is not a persistent volume"));
+    }
+    let rest = held - volumes;
+    let remains = |entry: &Entry| entry.is_shared() && rest.iter().any(|other| other.same(entry));
+    if volumes.iter().any(remains) {
+        return Err(invalid("DESTROY", "a shared volume is still in use"));
+    }
+    Ok(Conversion {
+        consumed: volumes.clone(),
+        converted: volumes.map(bare_disk),
+    })
+}
+
+/// GROW_VOLUME: a volume and more disk become a larger volume.
+///
+/// # Errors
+/// [`Error::InvalidOperation`] when they do not go together.
+pub fn grow_volume(volume: &Entry, addition: &Entry) -> Result<Conversion, Error> {
+    let grow = |reason| invalid("GROW_VOLUME", reason);
+    let (Value::Scalar(size), Value::Scalar(more)) = (volume.value(), addition.value()) else {
+        return Err(grow("a disk is not a scalar"));
+    };
+    check_resizable("GROW_VOLUME", volume)?;
+    let same = addition.same_identity(&bare_disk(volume));
+    if !same || !more.is_positive() {
+        return Err(grow("the addition is not disk of the volume's kind"));
+    }
+    let mut larger = volume.clone();
+    larger.value = Value::Scalar(*size + *more);
+    let consumed = [volume.clone(), addition.clone()].into_iter().collect();
+    Ok(Conversion {
+        consumed,
+        converted: [larger].into_iter().collect(),
+    })
+}
+
+/// SHRINK_VOLUME: a volume becomes a smaller one and free disk.
+///
+/// # Errors
+/// [`Error::InvalidOperation`] when nothing would be left or nothing taken.
+pub fn shrink_volume(volume: &Entry, by: crate::Scalar) -> Result<Conversion, Error> {
+    check_resizable("SHRINK_VOLUME", volume)?;
+    let Value::Scalar(size) = volume.value() else {
+        return Err(invalid("SHRINK_VOLUME", "a disk is not a scalar"));
+    };
+    if !by.is_positive() || by >= *size {
+        return Err(invalid(
+            "SHRINK_VOLUME",
+            "the amount is not between nothing and the volume's size",
+        ));
+    }
+    let mut smaller = volume.clone();
+    smaller.value = Value::Scalar(*size - by);
+    let mut freed = bare_disk(volume);
+    freed.value = Value::Scalar(by);
+    let consumed = [volume.clone()].into_iter().collect();
+    Ok(Conversion {
+        consumed,
+        converted: [smaller, freed].into_iter().collect(),
+    })
+}
+
+fn check_resizable(operation: &'static str, volume: &Entry) -> Result<(), Error> {
+    let meta = volume.meta().filter(|meta| meta.is_persistent());
+    let Some(meta) = meta else {
+        return Err(invalid(operation, "the volume is not persistent"));
+    };
+    if meta.provider.is_some() {
+        return Err(invalid(operation, "the volume belongs to a resource provider"));
+    }
+    if meta.shared {
+        return Err(invalid(operation, "the volume is shared"));
+    }
+    if meta.is_indivisible() {
+        return Err(invalid(operation, "the disk cannot be divided"));
+    }
+    Ok(())
+}
+
+/// The disk that a volume is made of: the source stays, persistence, mount and sharing go.
+fn bare_disk(volume: &Entry) -> Entry {
+    let meta = volume.meta_or_default();
+    let disk = meta
+        .disk
+        .as_ref()
+        .and_then(|disk| disk.source.clone())
+        .map(|source| proto::v1::resource::DiskInfo {
+            source: Some(source),
+            persistence: None,
+            volume: None,
+        });
+    Entry {
+        copies: 1,
+        ..volume.with_meta(Meta {
+            disk,
+            shared: false,
+            ..meta
+        })
+    }
+}
