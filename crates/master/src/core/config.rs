@@ -1,0 +1,85 @@
+//! What the core is told once, at start.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proto::v1;
+
+/// Settings of a [`Master`](super::Master); each field is the flag of the same name unless its doc says more.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Sent in SUBSCRIBED events and to drivers. Its `id` (a UUID in text, one per process start) prefixes all ids made here.
+    pub info: v1::MasterInfo,
+    /// How long an agent may take to answer a ping.
+    pub agent_ping_timeout: Duration,
+    /// Consecutive pings an agent may miss before it is marked unreachable.
+    pub max_agent_ping_timeouts: u32,
+    /// How long a disconnected or recovered agent may stay away before it is marked unreachable.
+    pub agent_reregister_timeout: Duration,
+    /// Agents marked unreachable: at most `.0` in each period of `.1`. `None`: no limit.
+    pub agent_removal_rate_limit: Option<(u32, Duration)>,
+    /// The share (0 to 1) of recovered agents that may stay away; beyond it the master gives up.
+    pub recovery_agent_removal_limit: f64,
+    /// Time between two allocation cycles over all agents.
+    pub allocation_interval: Duration,
+    /// How long an offer stands before it is rescinded; `None`: for ever.
+    pub offer_timeout: Option<Duration>,
+    /// Completed frameworks remembered.
+    pub max_completed_frameworks: usize,
+    /// Completed tasks remembered for each framework.
+    pub max_completed_tasks_per_framework: usize,
+    /// Unreachable tasks remembered for each framework.
+    pub max_unreachable_tasks_per_framework: usize,
+    /// Roles a framework may have; `None`: any.
+    pub roles: Option<BTreeSet<String>>,
+    /// Whether frameworks may run as root.
+    pub root_submissions: bool,
+    /// Whether an agent without a domain is refused.
+    pub require_agent_domain: bool,
+    /// Time between two sweeps of unreachable and gone agents from the registry.
+    pub registry_gc_interval: Duration,
+    /// How long an unreachable or gone agent is remembered in the registry.
+    pub registry_max_agent_age: Duration,
+    /// How many unreachable and gone agents (each) are remembered in the registry.
+    pub registry_max_agent_count: usize,
+    /// Settings of the allocator.
+    pub allocator: allocator::Config,
+}
+
+/// HEARTBEAT events to schedulers; the interval is told in SUBSCRIBED (internal-protocol §1).
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+/// The oldest agent version that may register (internal-protocol §1).
+pub const MINIMUM_AGENT_VERSION: (u64, u64, u64) = (1, 0, 0);
+/// Agents removed from the cluster that are remembered, so that what they still send is answered (internal-protocol §1).
+pub const MAX_REMOVED_AGENTS: usize = 100_000;
+
+impl Config {
+    /// Mesos's defaults (internal-protocol §1, flags.tsv) for a master with this identity.
+    pub fn new(info: v1::MasterInfo) -> Self {
+        Self {
+            info,
+            agent_ping_timeout: Duration::from_secs(15),
+            max_agent_ping_timeouts: 5,
+            agent_reregister_timeout: Duration::from_secs(600),
+            agent_removal_rate_limit: None,
+            recovery_agent_removal_limit: 1.0,
+            allocation_interval: Duration::from_secs(1),
+            offer_timeout: None,
+            max_completed_frameworks: 50,
+            max_completed_tasks_per_framework: 1000,
+            max_unreachable_tasks_per_framework: 1000,
+            roles: None,
+            root_submissions: true,
+            require_agent_domain: false,
+            registry_gc_interval: Duration::from_secs(15 * 60),
+            registry_max_agent_age: Duration::from_secs(14 * 24 * 3600),
+            registry_max_agent_count: 102_400,
+            allocator: allocator::Config::default(),
+        }
+    }
+
+    /// How long a silent agent is waited for, told to agents when they register.
+    pub fn total_ping_timeout(&self) -> Duration {
+        self.agent_ping_timeout.saturating_mul(self.max_agent_ping_timeouts)
+    }
+}

@@ -1,0 +1,55 @@
+//! All that can happen to a master, on one screen.
+
+use process::Upid;
+use proto::internal;
+use proto::v1::scheduler;
+
+use super::ids::{FrameworkId, ObserverId, RequestId, StreamId, WriteId};
+
+/// One thing that happened. The shell feeds them one at a time, in the order they arrived.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// This master leads and has read the registry. Everything but this is dropped before it.
+    Recovered(Box<internal::Registry>),
+    /// A write of [`Output::Store`](super::Output::Store) is durable. (A failed write ends the process, so there is no
+    /// input for it.)
+    Stored(WriteId),
+    /// A libprocess message to `master` from an agent.
+    Agent { from: Upid, message: AgentMessage },
+    /// A `PongSlaveMessage` to the observer's own UPID.
+    Pong { observer: ObserverId, from: Upid },
+    /// The link to this UPID broke.
+    Exited(Upid),
+    /// A valid SUBSCRIBE call; `stream` is open and waits for events.
+    Subscribe { stream: StreamId, principal: Option<String>, subscribe: Box<scheduler::call::Subscribe> },
+    /// Any other valid call of the v1 scheduler API that [`Master::admit`](super::Master::admit) let pass.
+    Call { framework: FrameworkId, call: Box<scheduler::Call> },
+    /// The scheduler's side of the stream is gone, or it read too slowly and was cut off.
+    StreamClosed(StreamId),
+    /// UPDATE_FRAMEWORK: unlike other calls it is answered, with [`Reply`](super::Reply).
+    UpdateFramework { request: RequestId, framework: FrameworkId, update: Box<scheduler::call::UpdateFramework> },
+    /// A call of the operator API that changes something.
+    Operator { request: RequestId, action: OperatorAction },
+    /// The time of [`Master::deadline`](super::Master::deadline) has come.
+    Timeout,
+}
+
+/// What agents say (internal-protocol §4).
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentMessage {
+    Register(Box<internal::RegisterSlaveMessage>),
+    Reregister(Box<internal::ReregisterSlaveMessage>),
+    Unregister(internal::UnregisterSlaveMessage),
+    UpdateAgent(Box<internal::UpdateSlaveMessage>),
+    StatusUpdate(Box<internal::StatusUpdateMessage>),
+    ExitedExecutor(internal::ExitedExecutorMessage),
+    ExecutorToFramework(internal::ExecutorToFrameworkMessage),
+    UpdateOperationStatus(Box<internal::UpdateOperationStatusMessage>),
+}
+
+/// What operators may order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OperatorAction {
+    /// TEARDOWN: ends a framework and all it runs.
+    Teardown(FrameworkId),
+}

@@ -1,0 +1,267 @@
+//! The master's decisions.
+//!
+//! [`Master`] takes `(now, Input)` and appends [`Output`]s. It opens no socket, reads no clock, draws no random number of
+//! its own and never waits; the shell does that.
+//!
+//! How to drive it: feed inputs with [`Master::step`] in the order they arrived and carry the outputs out in order; when
+//! [`Master::deadline`] has come and nothing else is waiting, feed [`Input::Timeout`]. Feeding what has queued up first
+//! lets one allocation cycle serve many events.
+//!
+//! **Invariants** ([`Master::check`]). Per agent, offered and used together never exceed the total, and equal what its
+//! offers, tasks and executors hold. Every offer, task and executor is known to its agent and its framework alike.
+//! Nothing is told to anyone before the write it rests on is stored. Maps that are iterated are ordered: same inputs,
+//! same outputs.
+//!
+//! Absent here: drivers' (pid) frameworks, operations on resources other than launches, maintenance, quota and weights.
+//! Each has its seam: [`Connection`], [`OperatorAction`], the operation loop of `accept`.
+
+mod accept;
+mod agent_loss;
+mod agents;
+mod books;
+mod capabilities;
+mod check;
+mod config;
+mod counters;
+mod events;
+mod executors;
+mod frameworks;
+mod history;
+mod ids;
+mod input;
+mod kill;
+mod observer;
+mod offers;
+mod output;
+mod reconcile;
+mod recovery;
+mod registry;
+mod reregister;
+mod state;
+mod statuses;
+mod subscribe;
+mod tasks;
+mod timers;
+mod updates;
+pub mod validation;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use process::{Time, Upid};
+use proto::v1;
+
+pub use capabilities::{AgentCapabilities, FrameworkCapabilities};
+pub use check::Violation;
+pub use config::{Config, HEARTBEAT_INTERVAL, MAX_REMOVED_AGENTS, MINIMUM_AGENT_VERSION};
+pub use counters::{Counters, Gauges, TASK_STATES, Transition};
+pub use frameworks::Refusal;
+pub use history::History;
+pub use ids::{AgentId, ExecutorId, FrameworkId, ObserverId, OfferId, RequestId, StreamId, TaskId, WriteId};
+pub use input::{AgentMessage, Input, OperatorAction};
+pub use output::{AgentBound, Level, OperatorEvent, Output, RegistryOperation, Reply, Sender};
+pub use state::{Agent, Connection, Executor, Framework, Offer, State, Task};
+
+use observer::Observer;
+use registry::Pending;
+use timers::{Timer, TimerKey, Timers};
+
+/// The resource manager.
+#[derive(Debug)]
+pub struct Master {
+    config: Arc<Config>,
+    /// The time of the step being applied.
+    now: Time,
+    /// Whether the registry has been read; before that everything is dropped.
+    recovered: bool,
+    state: State,
+    counters: Counters,
+    gauges: Gauges,
+    allocator: allocator::Allocator,
+    timers: Timers,
+    next_agent: u64,
+    next_framework: u64,
+    next_offer: u64,
+    next_write: u64,
+    next_observer: u64,
+    /// Registered agents by their UPID.
+    agents_by_pid: BTreeMap<Upid, AgentId>,
+    /// Pinging, one for each registered agent.
+    observers: BTreeMap<AgentId, Observer>,
+    observed: BTreeMap<ObserverId, AgentId>,
+    /// Set while a disconnected agent may still come back.
+    reregister_timers: BTreeMap<AgentId, TimerKey>,
+    /// Kills that agents have been told, or will be when they come back.
+    killed: BTreeMap<AgentId, BTreeSet<(FrameworkId, TaskId)>>,
+    /// Agents removed while this master leads; what they send is answered with a shutdown.
+    removed_agents: History<AgentId, ()>,
+    /// Frameworks by the stream that reaches them.
+    streams: BTreeMap<StreamId, FrameworkId>,
+    heartbeats: BTreeMap<StreamId, TimerKey>,
+    failovers: BTreeMap<FrameworkId, TimerKey>,
+    offer_timers: BTreeMap<OfferId, TimerKey>,
+    allocation_timer: Option<TimerKey>,
+    /// What goes on when a write is stored.
+    pending: BTreeMap<WriteId, Pending>,
+    /// Agents whose transition is being written, and pids that are being admitted.
+    in_flight: BTreeSet<AgentId>,
+    admitting: BTreeSet<Upid>,
+    /// Recovered agents whose time is up, waiting for a permit to be marked unreachable.
+    removals: recovery::Removals,
+}
+
+impl Master {
+    /// A master that has not read its registry. All ids it makes begin with `config.info.id`; `seed` decides the order in
+    /// which the allocator visits agents.
+    pub fn new(config: Config, seed: u64) -> Self {
+        let allocator = allocator::Allocator::new(config.allocator.clone(), seed);
+        let removals = recovery::Removals::new(config.agent_removal_rate_limit);
+        Self {
+            config: Arc::new(config),
+            now: Time::EPOCH,
+            recovered: false,
+            state: State::default(),
+            counters: Counters::default(),
+            gauges: Gauges::default(),
+            allocator,
+            timers: Timers::default(),
+            next_agent: 0,
+            next_framework: 0,
+            next_offer: 0,
+            next_write: 1,
+            next_observer: 1,
+            agents_by_pid: BTreeMap::new(),
+            observers: BTreeMap::new(),
+            observed: BTreeMap::new(),
+            reregister_timers: BTreeMap::new(),
+            killed: BTreeMap::new(),
+            removed_agents: History::default(),
+            streams: BTreeMap::new(),
+            heartbeats: BTreeMap::new(),
+            failovers: BTreeMap::new(),
+            offer_timers: BTreeMap::new(),
+            allocation_timer: None,
+            pending: BTreeMap::new(),
+            in_flight: BTreeSet::new(),
+            admitting: BTreeSet::new(),
+            removals,
+        }
+    }
+
+    /// Applies one input and appends, in order, what the shell must do.
+    pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        self.now = self.now.max(now);
+        self.state.version += 1;
+        match input {
+            Input::Recovered(registry) => self.on_recovered(*registry, out),
+            _ if !self.recovered => self.on_early(input, out),
+            Input::Stored(write) => self.on_stored(write, out),
+            Input::Agent { from, message } => self.on_agent(from, message, out),
+            Input::Pong { observer, from } => self.on_pong(observer, &from),
+            Input::Exited(upid) => self.on_exited(&upid, out),
+            Input::Subscribe { stream, principal, subscribe } => self.on_subscribe(stream, principal, *subscribe, out),
+            Input::Call { framework, call } => self.on_call(&framework, *call, out),
+            Input::StreamClosed(stream) => self.on_stream_closed(stream, out),
+            Input::UpdateFramework { request, framework, update } => {
+                self.on_update_framework(request, &framework, *update, out);
+            }
+            Input::Operator { request, action } => self.on_operator(request, action, out),
+            Input::Timeout => self.on_timeout(out),
+        }
+    }
+
+    /// When the shell should next feed [`Input::Timeout`]. It may lie in the past: then at once.
+    pub fn deadline(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// What this master knows now; O(1), and later steps do not change it.
+    pub fn snapshot(&self) -> State {
+        self.state.clone()
+    }
+
+    /// What this master knows now.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Counted since start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Current numbers.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// The settings it was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the registry has been read. Before that, HTTP requests are to be answered 503.
+    pub fn is_recovered(&self) -> bool {
+        self.recovered
+    }
+
+    /// The allocator, to read.
+    pub fn allocator(&self) -> &allocator::Allocator {
+        &self.allocator
+    }
+
+    /// What came before the registry was read: dropped, but a stream must not hang and a request must be answered.
+    fn on_early(&mut self, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Subscribe { stream, .. } => out.push(Output::CloseStream(stream)),
+            Input::UpdateFramework { request, .. } | Input::Operator { request, .. } => out.push(Output::Reply {
+                request,
+                reply: Reply::Unavailable("Master has not finished recovery".to_owned()),
+                after: None,
+            }),
+            Input::Agent { .. } => self.counters.dropped_messages += 1,
+            Input::Recovered(_)
+            | Input::Stored(_)
+            | Input::Pong { .. }
+            | Input::Exited(_)
+            | Input::Call { .. }
+            | Input::StreamClosed(_)
+            | Input::Timeout => {}
+        }
+    }
+
+    fn on_agent(&mut self, from: Upid, message: AgentMessage, out: &mut Vec<Output>) {
+        match message {
+            AgentMessage::Register(message) => self.on_register(from, *message, out),
+            AgentMessage::Reregister(message) => self.on_reregister(from, *message, out),
+            AgentMessage::Unregister(message) => self.on_unregister(&from, &message, out),
+            AgentMessage::UpdateAgent(message) => self.on_update_agent(&from, *message, out),
+            AgentMessage::StatusUpdate(message) => self.on_status_update(&from, *message, out),
+            AgentMessage::ExitedExecutor(message) => self.on_exited_executor(&from, &message, out),
+            AgentMessage::ExecutorToFramework(message) => self.on_executor_message(&from, message, out),
+            AgentMessage::UpdateOperationStatus(message) => self.on_operation_status(&from, &message, out),
+        }
+    }
+
+    fn on_timeout(&mut self, out: &mut Vec<Output>) {
+        while let Some(timer) = self.timers.pop_due(self.now) {
+            match timer {
+                Timer::AllocationInterval => self.on_allocation_interval(out),
+                Timer::Allocation => self.on_allocation(out),
+                Timer::Ping(agent) => self.on_ping(agent, out),
+                Timer::AgentReregister(agent) => self.on_reregister_timeout(agent, out),
+                Timer::Recovery => self.on_recovery_timeout(out),
+                Timer::RemovalPermit => self.on_removal_permit(out),
+                Timer::Failover(framework) => self.on_failover_timeout(&framework, out),
+                Timer::Heartbeat(stream) => self.on_heartbeat(stream, out),
+                Timer::OfferExpiry(offer) => self.on_offer_expired(&offer, out),
+                Timer::RegistryGc => self.on_registry_gc(out),
+            }
+        }
+    }
+
+    /// The present as messages carry it.
+    fn time_info(&self) -> v1::TimeInfo {
+        v1::TimeInfo { nanoseconds: self.now.as_nanos() }
+    }
+}

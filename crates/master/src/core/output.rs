@@ -1,0 +1,153 @@
+//! All that a master does, on one screen.
+
+use std::sync::Arc;
+
+use process::Upid;
+use proto::internal;
+use proto::v1::{self, scheduler};
+use proto::Shared;
+
+use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
+use super::state::{Agent, Framework};
+
+/// One thing the shell must do. Outputs of one step are carried out in order.
+///
+/// `after` names the write an output rests on. The core emits such an output only once that write has been reported
+/// with [`Input::Stored`](super::Input::Stored); the name is kept so that shell and tests can hold the core to it.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send a libprocess message.
+    Send { from: Sender, to: Upid, message: Box<AgentBound>, after: Option<WriteId> },
+    /// Link to an agent (a new connection if there is one already), to learn when it is gone.
+    Link(Upid),
+    /// Receive messages sent to `slave-observer(N)`: they come back as [`Input::Pong`](super::Input::Pong).
+    OpenObserver(ObserverId),
+    /// Stop receiving for this observer.
+    CloseObserver(ObserverId),
+    /// Write one event to a scheduler's stream.
+    Event { stream: StreamId, event: Box<scheduler::Event>, after: Option<WriteId> },
+    /// End a scheduler's stream, after what was written to it.
+    CloseStream(StreamId),
+    /// Tell the subscribers of the operator API.
+    Publish(OperatorEvent),
+    /// Apply these operations to the registry in order and store them together; then feed
+    /// [`Input::Stored`](super::Input::Stored).
+    Store { write: WriteId, operations: Vec<RegistryOperation> },
+    /// Answer a request.
+    Reply { request: RequestId, reply: Reply, after: Option<WriteId> },
+    /// Tell the operator of this process.
+    Log(Level, String),
+    /// This master must not go on; end the process with this message.
+    Abort(String),
+}
+
+/// Which of the master's processes speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// `master`.
+    Master,
+    /// `slave-observer(N)`.
+    Observer(ObserverId),
+}
+
+/// What a master says to agents (internal-protocol §4).
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentBound {
+    Registered(internal::SlaveRegisteredMessage),
+    Reregistered(internal::SlaveReregisteredMessage),
+    Ping(internal::PingSlaveMessage),
+    Shutdown(internal::ShutdownMessage),
+    UpdateFramework(internal::UpdateFrameworkMessage),
+    ShutdownFramework(internal::ShutdownFrameworkMessage),
+    RunTask(internal::RunTaskMessage),
+    RunTaskGroup(internal::RunTaskGroupMessage),
+    KillTask(internal::KillTaskMessage),
+    ShutdownExecutor(internal::ShutdownExecutorMessage),
+    Acknowledge(internal::StatusUpdateAcknowledgementMessage),
+    FrameworkToExecutor(internal::FrameworkToExecutorMessage),
+    ApplyOperation(internal::ApplyOperationMessage),
+    AcknowledgeOperation(internal::AcknowledgeOperationStatusMessage),
+    ReconcileOperations(internal::ReconcileOperationsMessage),
+    CheckpointResources(internal::CheckpointResourcesMessage),
+}
+
+impl AgentBound {
+    /// Full name of the message and its protobuf bytes, ready for the wire.
+    pub fn encode(&self) -> (String, Vec<u8>) {
+        fn named<M: proto::Message + proto::Name>(message: &M) -> (String, Vec<u8>) {
+            (M::full_name(), message.encode_to_vec())
+        }
+        match self {
+            Self::Registered(message) => named(message),
+            Self::Reregistered(message) => named(message),
+            Self::Ping(message) => named(message),
+            Self::Shutdown(message) => named(message),
+            Self::UpdateFramework(message) => named(message),
+            Self::ShutdownFramework(message) => named(message),
+            Self::RunTask(message) => named(message),
+            Self::RunTaskGroup(message) => named(message),
+            Self::KillTask(message) => named(message),
+            Self::ShutdownExecutor(message) => named(message),
+            Self::Acknowledge(message) => named(message),
+            Self::FrameworkToExecutor(message) => named(message),
+            Self::ApplyOperation(message) => named(message),
+            Self::AcknowledgeOperation(message) => named(message),
+            Self::ReconcileOperations(message) => named(message),
+            Self::CheckpointResources(message) => named(message),
+        }
+    }
+}
+
+/// An event of the operator API, made of shared values so that nothing is copied to publish it.
+#[derive(Debug, Clone)]
+pub enum OperatorEvent {
+    TaskAdded(Shared<v1::Task>),
+    TaskUpdated { framework: FrameworkId, status: Arc<v1::TaskStatus>, state: v1::TaskState },
+    AgentAdded(Arc<Agent>),
+    AgentRemoved(AgentId),
+    FrameworkAdded(Arc<Framework>),
+    FrameworkUpdated(Arc<Framework>),
+    FrameworkRemoved(Shared<v1::FrameworkInfo>),
+}
+
+/// Answer to a request; the shell maps each to its HTTP status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// 200.
+    Done,
+    /// 400 with this body.
+    BadRequest(String),
+    /// 403 with this body.
+    Forbidden(String),
+    /// 404 with this body.
+    NotFound(String),
+    /// 503 with this body.
+    Unavailable(String),
+}
+
+/// How loud a log line is (glog's levels).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+/// A change of the registry (zookeeper.md §6).
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegistryOperation {
+    /// A new agent.
+    AdmitAgent { info: Box<v1::AgentInfo> },
+    /// An admitted agent changed.
+    UpdateAgent { info: Box<v1::AgentInfo> },
+    /// An admitted agent does not answer.
+    MarkUnreachable { id: AgentId, at: v1::TimeInfo },
+    /// An unreachable or forgotten agent is back.
+    MarkReachable { info: Box<v1::AgentInfo> },
+    /// An admitted agent left for good.
+    RemoveAgent { id: AgentId },
+    /// An operator said the agent will not return.
+    MarkGone { id: AgentId, at: v1::TimeInfo },
+    /// Agents unreachable or gone for so long that they are forgotten.
+    Prune { unreachable: Vec<AgentId>, gone: Vec<AgentId> },
+}

@@ -1,0 +1,162 @@
+//! What a master knows, as values that readers may keep: taking a [`State`] is O(1), and later changes do not touch it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+use process::{Time, Upid};
+use proto::v1::{self, scheduler};
+use proto::Shared;
+use resources::Resources;
+
+use super::capabilities::{AgentCapabilities, FrameworkCapabilities};
+use super::history::History;
+use super::ids::{AgentId, ExecutorId, FrameworkId, OfferId, StreamId, TaskId};
+
+/// A consistent view of everything, at the end of one step.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Grows with every step that changed anything; equal versions are equal states.
+    pub version: u64,
+    /// Agents registered with this master, connected or not.
+    pub agents: OrdMap<AgentId, Arc<Agent>>,
+    /// Agents of the registry that have not re-registered since this master was elected.
+    pub recovered_agents: OrdMap<AgentId, Shared<v1::AgentInfo>>,
+    /// Agents marked unreachable, and when, the longest first.
+    pub unreachable_agents: History<AgentId, v1::TimeInfo>,
+    /// Agents an operator marked gone, and when, the longest first.
+    pub gone_agents: History<AgentId, v1::TimeInfo>,
+    /// Frameworks that are not completed.
+    pub frameworks: OrdMap<FrameworkId, Arc<Framework>>,
+    /// Frameworks that ended, oldest first (`--max_completed_frameworks`).
+    pub completed_frameworks: History<FrameworkId, Arc<Framework>>,
+    /// Offers that stand.
+    pub offers: OrdMap<OfferId, Arc<Offer>>,
+}
+
+/// An agent registered with this master.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    pub id: AgentId,
+    /// With `id`; its `resources` are those it registered with.
+    pub info: Shared<v1::AgentInfo>,
+    pub pid: Upid,
+    pub version: Arc<str>,
+    pub capabilities: AgentCapabilities,
+    /// When it registered with this master, if it did so for the first time here.
+    pub registered: Time,
+    /// When it last re-registered.
+    pub reregistered: Option<Time>,
+    /// Whether its link stands.
+    pub connected: bool,
+    /// Whether its resources may be offered.
+    pub active: bool,
+    /// Changes when the agent's own resources change (16 bytes).
+    pub resource_version: Option<v1::Uuid>,
+    /// Dynamic reservations and volumes it has on disk.
+    pub checkpointed: Resources,
+    pub total: Resources,
+    /// What tasks and executors of each framework hold.
+    pub used: OrdMap<FrameworkId, Resources>,
+    /// What stands offered.
+    pub offered: Resources,
+    pub tasks: OrdSet<(FrameworkId, TaskId)>,
+    pub executors: OrdMap<(FrameworkId, ExecutorId), Arc<Executor>>,
+    pub offers: OrdSet<OfferId>,
+}
+
+/// An executor that this master believes to run.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    pub info: Shared<v1::ExecutorInfo>,
+    pub agent: AgentId,
+    pub framework: FrameworkId,
+    pub resources: Resources,
+}
+
+/// A framework.
+#[derive(Debug, Clone)]
+pub struct Framework {
+    pub id: FrameworkId,
+    /// With `id`.
+    pub info: Shared<v1::FrameworkInfo>,
+    pub capabilities: FrameworkCapabilities,
+    pub roles: Arc<BTreeSet<String>>,
+    pub suppressed: Arc<BTreeSet<String>>,
+    pub offer_constraints: Option<Arc<scheduler::OfferConstraints>>,
+    pub connection: Connection,
+    /// Whether it gets offers.
+    pub active: bool,
+    pub registered: Time,
+    pub reregistered: Option<Time>,
+    pub unregistered: Option<Time>,
+    /// Tasks on registered agents that are not completed.
+    pub tasks: OrdMap<TaskId, Arc<Task>>,
+    /// Tasks of agents that are unreachable (`--max_unreachable_tasks_per_framework`).
+    pub unreachable_tasks: History<TaskId, Arc<Task>>,
+    /// Tasks that ended (`--max_completed_tasks_per_framework`), oldest first. Ids may repeat.
+    pub completed_tasks: imbl::Vector<Shared<v1::Task>>,
+    /// Executors of this framework.
+    pub executors: OrdMap<(AgentId, ExecutorId), Arc<Executor>>,
+    pub offers: OrdSet<OfferId>,
+    /// What its tasks and executors hold, all agents together.
+    pub used: Resources,
+    /// What stands offered to it.
+    pub offered: Resources,
+}
+
+/// How a framework is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connection {
+    /// Known from agents that re-registered; its scheduler has not subscribed with this master.
+    Recovered,
+    /// Its scheduler is away.
+    Disconnected,
+    /// Through an open stream of the v1 API.
+    Http(StreamId),
+}
+
+impl Framework {
+    /// Whether its scheduler can be told anything.
+    pub fn connected(&self) -> bool {
+        matches!(self.connection, Connection::Http(_))
+    }
+
+    /// Whether it is known from agents alone.
+    pub fn recovered(&self) -> bool {
+        self.connection == Connection::Recovered
+    }
+}
+
+/// A task.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub id: TaskId,
+    pub framework: FrameworkId,
+    pub agent: AgentId,
+    pub executor: Option<ExecutorId>,
+    /// What it holds while it is neither terminal nor unreachable.
+    pub resources: Resources,
+    /// What readers see.
+    pub message: Shared<v1::Task>,
+}
+
+impl Task {
+    /// The latest state known here.
+    pub fn state(&self) -> v1::TaskState {
+        self.message.state()
+    }
+}
+
+/// Resources of one agent offered to one role of one framework.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    pub id: OfferId,
+    pub framework: FrameworkId,
+    pub agent: AgentId,
+    pub role: Arc<str>,
+    /// Allocated to `role`.
+    pub resources: Resources,
+    /// As the operator API shows it: in full form, with `allocation_info`.
+    pub message: Shared<v1::Offer>,
+}
