@@ -1,14 +1,38 @@
-//! Compiles the `.proto` files without an installed `protoc`.
+//! Compiles the `.proto` files without an installed `protoc`, and writes beside prost's types what prost has not: Mesos's
+//! JSON in both directions and the tables of required fields.
+
+#[path = "build/json.rs"]
+mod json;
+#[path = "build/required.rs"]
+mod required;
+#[path = "build/schema.rs"]
+mod schema;
 
 use std::path::{Path, PathBuf};
+
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("proto");
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=build");
+    println!("cargo:rerun-if-changed=build.rs");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut files = Vec::new();
     collect(root, &mut files)?;
     files.sort();
-    let descriptors = protox::compile(&files, [root])?;
+    let mut descriptors = protox::compile(&files, [root])?;
+    for file in &mut descriptors.file {
+        file.source_code_info = None;
+    }
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    let schema = schema::Schema::new(&descriptors);
+    std::fs::write(out.join("json.rs"), json::generate(&schema))?;
+    std::fs::write(out.join("required.rs"), required::generate(&schema))?;
+
+    undeprecate(&mut descriptors);
     let mut config = prost_build::Config::new();
     config.enable_type_names();
     config.bytes(["."]);
@@ -18,6 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// All `.proto` files below a folder.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -28,4 +53,34 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Deprecated fields are still in daily use by every Mesos client; a warning at each use in our code would say nothing.
+/// The JSON writer, which treats them differently, has read the option before.
+fn undeprecate(descriptors: &mut FileDescriptorSet) {
+    fn message(descriptor: &mut prost_types::DescriptorProto) {
+        for field in &mut descriptor.field {
+            if let Some(options) = &mut field.options {
+                options.deprecated = None;
+            }
+        }
+        for kind in &mut descriptor.enum_type {
+            for value in &mut kind.value {
+                if let Some(options) = &mut value.options {
+                    options.deprecated = None;
+                }
+            }
+        }
+        descriptor.nested_type.iter_mut().for_each(message);
+    }
+    for file in &mut descriptors.file {
+        file.message_type.iter_mut().for_each(message);
+        for kind in &mut file.enum_type {
+            for value in &mut kind.value {
+                if let Some(options) = &mut value.options {
+                    options.deprecated = None;
+                }
+            }
+        }
+    }
 }
