@@ -1,1 +1,3 @@
 //! One machine: executors, status updates, checkpoints and recovery; the agent and executor APIs.
+
+pub mod core;

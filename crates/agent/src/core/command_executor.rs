@@ -29,7 +29,10 @@ pub fn describe(task: &v1::TaskInfo, framework: &v1::FrameworkInfo, launcher_dir
             environment: command.and_then(|command| command.environment.clone()),
             shell: Some(false),
             value: Some(format!("{launcher_dir}/mesos-executor")),
-            arguments: vec!["mesos-executor".to_owned(), format!("--launcher_dir={launcher_dir}")],
+            arguments: vec![
+                "mesos-executor".to_owned(),
+                format!("--launcher_dir={launcher_dir}"),
+            ],
             user: command.and_then(|command| command.user.clone()),
         }),
         container: task.container.clone(),
@@ -44,9 +47,14 @@ pub fn describe(task: &v1::TaskInfo, framework: &v1::FrameworkInfo, launcher_dir
 /// The command as the executor's name shows it: long texts are cut.
 fn shown(command: &v1::CommandInfo) -> String {
     if command.shell() {
-        return command.value.as_ref().map_or_else(|| "NO COMMAND".to_owned(), |value| format!("sh -c '{}'", cut(value)));
+        return command.value.as_ref().map_or_else(
+            || "NO COMMAND".to_owned(),
+            |value| format!("sh -c '{}'", cut(value)),
+        );
     }
-    let Some(value) = &command.value else { return "NO EXECUTABLE".to_owned() };
+    let Some(value) = &command.value else {
+        return "NO EXECUTABLE".to_owned();
+    };
     let mut words = value.clone();
     for argument in &command.arguments {
         words.push_str(", ");
@@ -65,7 +73,10 @@ fn cut(text: &str) -> String {
 }
 
 fn resources(task: &v1::TaskInfo) -> Vec<v1::Resource> {
-    let allocation = task.resources.first().and_then(|resource| resource.allocation_info.clone());
+    let allocation = task
+        .resources
+        .first()
+        .and_then(|resource| resource.allocation_info.clone());
     [("cpus", CPUS), ("mem", MEM)]
         .into_iter()
         .map(|(name, value)| v1::Resource {
@@ -81,7 +92,9 @@ fn resources(task: &v1::TaskInfo) -> Vec<v1::Resource> {
 fn grace(task: &v1::TaskInfo) -> Option<v1::DurationInfo> {
     let grace = task.kill_policy.as_ref()?.grace_period.as_ref()?;
     let extra = i64::try_from(EXTRA_GRACE.as_nanos()).unwrap_or(i64::MAX);
-    Some(v1::DurationInfo { nanoseconds: grace.nanoseconds.saturating_add(extra) })
+    Some(v1::DurationInfo {
+        nanoseconds: grace.nanoseconds.saturating_add(extra),
+    })
 }
 
 #[cfg(test)]
@@ -89,14 +102,24 @@ mod tests {
     use super::*;
 
     fn check(command: Option<v1::CommandInfo>, expected: &str) {
-        let task = v1::TaskInfo { task_id: v1::TaskId { value: "t".into() }, command, ..Default::default() };
+        let task = v1::TaskInfo {
+            task_id: v1::TaskId { value: "t".into() },
+            command,
+            ..Default::default()
+        };
         let executor = describe(&task, &v1::FrameworkInfo::default(), "/x");
-        assert_eq!(executor.name(), format!("Command Executor (Task: t) (Command: {expected})"));
+        assert_eq!(
+            executor.name(),
+            format!("Command Executor (Task: t) (Command: {expected})")
+        );
     }
 
     #[test]
     fn the_name_shows_the_command() {
-        let shell = |value: &str| v1::CommandInfo { value: Some(value.into()), ..Default::default() };
+        let shell = |value: &str| v1::CommandInfo {
+            value: Some(value.into()),
+            ..Default::default()
+        };
         let exec = |value: Option<&str>, arguments: &[&str]| v1::CommandInfo {
             shell: Some(false),
             value: value.map(Into::into),
@@ -105,7 +128,10 @@ mod tests {
         };
         check(Some(shell("echo done")), "sh -c 'echo done'");
         check(Some(shell("exactly fifteen")), "sh -c 'exactly fifteen'");
-        check(Some(shell("echo to-stdout; sleep 1000")), "sh -c 'echo to-stdo...'");
+        check(
+            Some(shell("echo to-stdout; sleep 1000")),
+            "sh -c 'echo to-stdo...'",
+        );
         check(Some(v1::CommandInfo::default()), "NO COMMAND");
         check(Some(exec(Some("/bin/ls"), &["ls", "-l"])), "[/bin/ls, ls...]");
         check(Some(exec(Some("ls"), &["ls", "-l"])), "[ls, ls, -l]");
@@ -115,10 +141,17 @@ mod tests {
     #[test]
     fn the_grace_period_leaves_time_to_notice_the_exit() {
         let task = v1::TaskInfo {
-            kill_policy: Some(v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds: 3_000_000_000 }) }),
+            kill_policy: Some(v1::KillPolicy {
+                grace_period: Some(v1::DurationInfo {
+                    nanoseconds: 3_000_000_000,
+                }),
+            }),
             ..Default::default()
         };
         let executor = describe(&task, &v1::FrameworkInfo::default(), "/x");
-        assert_eq!(executor.shutdown_grace_period.map(|grace| grace.nanoseconds), Some(5_000_000_000));
+        assert_eq!(
+            executor.shutdown_grace_period.map(|grace| grace.nanoseconds),
+            Some(5_000_000_000)
+        );
     }
 }

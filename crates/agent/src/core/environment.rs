@@ -55,7 +55,10 @@ pub fn of_executor(
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration_text(grace));
     if checkpoint {
         set("MESOS_RECOVERY_TIMEOUT", duration_text(config.recovery_timeout));
-        set("MESOS_SUBSCRIPTION_BACKOFF_MAX", duration_text(config.executor_reregistration_timeout));
+        set(
+            "MESOS_SUBSCRIPTION_BACKOFF_MAX",
+            duration_text(config.executor_reregistration_timeout),
+        );
     }
     environment
 }

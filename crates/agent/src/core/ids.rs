@@ -64,7 +64,13 @@ macro_rules! from_text {
     };
 }
 
-from_text!(v1::AgentId, v1::FrameworkId, v1::ExecutorId, v1::TaskId, v1::ContainerId);
+from_text!(
+    v1::AgentId,
+    v1::FrameworkId,
+    v1::ExecutorId,
+    v1::TaskId,
+    v1::ContainerId
+);
 
 id!(
     /// Which agent, as the master named it.

@@ -21,12 +21,19 @@ pub const fn is_terminal(state: TaskState) -> bool {
 
 /// Whether a framework has a capability.
 pub fn has(framework: &FrameworkInfo, capability: Capability) -> bool {
-    framework.capabilities.iter().any(|have| have.r#type == Some(capability as i32))
+    framework
+        .capabilities
+        .iter()
+        .any(|have| have.r#type == Some(capability as i32))
 }
 
 /// The state itself for a framework that is PARTITION_AWARE, TASK_LOST for others.
 ///
 /// To be used where an update is made; there is no translation on the way.
 pub fn aware(framework: &FrameworkInfo, state: TaskState) -> TaskState {
-    if has(framework, Capability::PartitionAware) { state } else { TaskState::TaskLost }
+    if has(framework, Capability::PartitionAware) {
+        state
+    } else {
+        TaskState::TaskLost
+    }
 }

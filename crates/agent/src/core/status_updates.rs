@@ -117,13 +117,20 @@ impl Default for StatusUpdates {
 impl StatusUpdates {
     /// No streams, paused.
     pub const fn new() -> Self {
-        Self { streams: BTreeMap::new(), retries: Timers::new(), paused: true }
+        Self {
+            streams: BTreeMap::new(),
+            retries: Timers::new(),
+            paused: true,
+        }
     }
 
     /// Takes an update with a uuid. `run` says where the stream is checkpointed, and counts when the stream is new.
     pub fn update(&mut self, now: Time, key: &Key, update: StatusUpdate, run: Option<&Run>) -> Added {
         let uuid = update.uuid.clone().unwrap_or_default();
-        let stream = self.streams.entry(key.clone()).or_insert_with(|| Stream::new(run.cloned()));
+        let stream = self
+            .streams
+            .entry(key.clone())
+            .or_insert_with(|| Stream::new(run.cloned()));
         if stream.seen.contains(&uuid) {
             return Added::Duplicate;
         }
@@ -149,7 +156,9 @@ impl StatusUpdates {
         if stream.pending.front().and_then(|head| head.uuid.as_deref()) != Some(uuid) {
             return Err(Refused::NotHead);
         }
-        let Some(head) = stream.pending.pop_front() else { return Err(Refused::NotHead) };
+        let Some(head) = stream.pending.pop_front() else {
+            return Err(Refused::NotHead);
+        };
         stream.remember(head.uuid.unwrap_or_default());
         self.retries.cancel(key);
         if states::is_terminal(head.status.state()) {
@@ -167,7 +176,13 @@ impl StatusUpdates {
     /// Rebuilds a stream from its log: updates in order, acknowledgements as a set.
     ///
     /// Answers whether it goes on; a stream whose terminal update is acknowledged does not.
-    pub fn recover(&mut self, key: Key, run: Run, updates: Vec<StatusUpdate>, acknowledged: &[Bytes]) -> bool {
+    pub fn recover(
+        &mut self,
+        key: Key,
+        run: Run,
+        updates: Vec<StatusUpdate>,
+        acknowledged: &[Bytes],
+    ) -> bool {
         let acknowledged: BTreeSet<&Bytes> = acknowledged.iter().collect();
         let mut stream = Stream::new(Some(run));
         let mut ended = false;
@@ -200,7 +215,12 @@ impl StatusUpdates {
     /// Starts sending again; answers the streams whose heads are to be sent now.
     pub fn resume(&mut self, now: Time) -> Vec<Key> {
         self.paused = false;
-        let keys: Vec<Key> = self.streams.iter().filter(|(_, stream)| !stream.pending.is_empty()).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<Key> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| !stream.pending.is_empty())
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in &keys {
             self.restart(now, key);
         }
@@ -249,7 +269,10 @@ impl StatusUpdates {
     pub fn head(&self, key: &Key) -> Option<(StatusUpdate, Option<WriteId>)> {
         let stream = self.streams.get(key)?;
         let mut head = stream.pending.front()?.clone();
-        let latest = stream.pending.back().map_or(head.status.state, |update| update.status.state);
+        let latest = stream
+            .pending
+            .back()
+            .map_or(head.status.state, |update| update.status.state);
         head.latest_state = Some(latest);
         Some((head, stream.written))
     }
@@ -273,7 +296,9 @@ impl StatusUpdates {
 
     /// The states of the unacknowledged updates of a task, oldest first.
     pub fn pending_states(&self, key: &Key) -> Vec<TaskState> {
-        self.streams.get(key).map_or_else(Vec::new, |s| s.pending.iter().map(|update| update.status.state()).collect())
+        self.streams.get(key).map_or_else(Vec::new, |s| {
+            s.pending.iter().map(|update| update.status.state()).collect()
+        })
     }
 
     /// Drops all streams of a framework.

@@ -1,0 +1,539 @@
+//! Launching tasks: the checks, the executor, the queue (facts: internal-protocol, section 8).
+
+use containerizer::ContainerConfig;
+use indexmap::IndexMap;
+use process::{Time, Upid};
+use proto::internal::{self, ResourceVersionUuid};
+use proto::v1::task_status::Reason;
+use proto::v1::{self, TaskState};
+use resources::format;
+
+use super::agent::{Agent, Phase, Timer, uuid_text};
+use super::executor::{self, Connection, Executor};
+use super::framework::{self, Framework};
+use super::ids::{ContainerId, ExecutorId, FrameworkId, Run, TaskId};
+use super::output::{Checkpoint, Discarded, Output, Sent};
+use super::{command_executor, environment, paths, states};
+
+/// A launch as both messages ask for it.
+struct Launch {
+    framework: v1::FrameworkInfo,
+    id: FrameworkId,
+    pid: Upid,
+    /// Empty for no request.
+    tasks: Vec<v1::TaskInfo>,
+    /// The executor of its own that the tasks name; none: a command task.
+    executor: Option<v1::ExecutorInfo>,
+    group: bool,
+    launch_executor: Option<bool>,
+}
+
+/// Why a launch is refused.
+struct Refusal {
+    state: TaskState,
+    reason: Reason,
+    message: String,
+}
+
+impl Refusal {
+    fn dropped(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            state: TaskState::TaskDropped,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn error(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            state: TaskState::TaskError,
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+impl Launch {
+    fn executor_id(&self) -> ExecutorId {
+        match (&self.executor, self.tasks.first()) {
+            (Some(executor), _) => ExecutorId::from(&executor.executor_id),
+            (None, Some(task)) => ExecutorId::from(task.task_id.value.as_str()),
+            (None, None) => ExecutorId::from(""),
+        }
+    }
+}
+
+impl Agent {
+    pub(super) fn on_run_task(
+        &mut self,
+        now: Time,
+        message: internal::RunTaskMessage,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(id) = message.framework.id.as_ref().map(FrameworkId::from) else {
+            tracing::warn!("ignoring a task of a framework without an id");
+            return;
+        };
+        let launch = Launch {
+            id,
+            pid: message
+                .pid
+                .as_deref()
+                .map_or_else(Upid::empty, Upid::parse_or_empty),
+            executor: message.task.executor.clone(),
+            tasks: vec![message.task],
+            group: false,
+            framework: message.framework,
+            launch_executor: message.launch_executor,
+        };
+        self.launch(now, launch, &message.resource_version_uuids, out);
+    }
+
+    pub(super) fn on_run_task_group(
+        &mut self,
+        now: Time,
+        message: internal::RunTaskGroupMessage,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(id) = message.framework.id.as_ref().map(FrameworkId::from) else {
+            tracing::warn!("ignoring a task group of a framework without an id");
+            return;
+        };
+        let mut tasks = message.task_group.tasks;
+        for task in &mut tasks {
+            task.executor = Some(message.executor.clone());
+        }
+        let launch = Launch {
+            id,
+            // Compat: groups come from HTTP frameworks, whose pid is not told.
+            pid: Upid::empty(),
+            executor: Some(message.executor),
+            tasks,
+            group: true,
+            framework: message.framework,
+            launch_executor: message.launch_executor,
+        };
+        self.launch(now, launch, &message.resource_version_uuids, out);
+    }
+
+    fn launch(
+        &mut self,
+        now: Time,
+        mut launch: Launch,
+        versions: &[ResourceVersionUuid],
+        out: &mut Vec<Output>,
+    ) {
+        if matches!(self.phase, Phase::Recovering | Phase::Terminating) {
+            tracing::warn!(framework = %launch.id, phase = ?self.phase, "dropping a launch; reconciliation will tell");
+            return;
+        }
+        if launch.tasks.is_empty()
+            || launch
+                .tasks
+                .iter()
+                .any(|task| Some(&task.agent_id) != self.info.id.as_ref())
+        {
+            tracing::warn!(framework = %launch.id, "ignoring a launch without tasks or for another agent");
+            return;
+        }
+        let known = self.frameworks.get(&launch.id);
+        if known.is_some_and(|framework| framework.phase == framework::Phase::Terminating) {
+            tracing::warn!(framework = %launch.id, "dropping a launch of a framework that is being removed");
+            return;
+        }
+        if let Err(refusal) = self.check(&mut launch, versions) {
+            self.refuse(now, &launch, &refusal, out);
+            return;
+        }
+        let executor = launch.executor_id();
+        let exists = known_executor(self.frameworks.get(&launch.id), &executor);
+        if let Err(refusal) = self.check_executor(now, &launch, exists, out) {
+            self.refuse(now, &launch, &refusal, out);
+            return;
+        }
+        if exists.is_none() {
+            self.create_executor(now, launch, out);
+        } else {
+            self.enqueue(launch.id, &executor, launch.tasks, launch.group, out);
+        }
+    }
+
+    /// All checks that do not look at executors; also completes the resources.
+    fn check(&self, launch: &mut Launch, versions: &[ResourceVersionUuid]) -> Result<(), Refusal> {
+        for task in &launch.tasks {
+            if task.executor.is_some() == task.command.is_some() && !launch.group {
+                let text = "Task should have either CommandInfo or ExecutorInfo set but not both";
+                return Err(Refusal::error(Reason::TaskInvalid, text));
+            }
+        }
+        complete_resources(launch)?;
+        let outdated = versions.iter().any(|version| {
+            version.resource_provider_id.is_some() || version.uuid.value != self.resource_version
+        });
+        if outdated {
+            return Err(Refusal::dropped(
+                Reason::InvalidOffers,
+                "Task assumes outdated resource state",
+            ));
+        }
+        if launch.tasks.iter().any(|task| !task.limits.is_empty()) {
+            // Compat: this reason, however odd.
+            return Err(Refusal::dropped(
+                Reason::GcError,
+                "Resource limits need an isolator that enforces them",
+            ));
+        }
+        let executor = launch.executor.iter().flat_map(|executor| &executor.resources);
+        let used = launch
+            .tasks
+            .iter()
+            .flat_map(|task| &task.resources)
+            .chain(executor);
+        for resource in used {
+            if needs_checkpoint(resource) && !self.is_checkpointed(resource) {
+                let text = format!(
+                    "The reservation or volume of '{}' is not known to the agent",
+                    resource.name
+                );
+                return Err(Refusal::dropped(Reason::ResourcesUnknown, text));
+            }
+        }
+        if launch
+            .executor
+            .as_ref()
+            .is_some_and(|executor| executor.r#type() == v1::executor_info::Type::Default)
+        {
+            return Err(Refusal {
+                state: TaskState::TaskFailed,
+                reason: Reason::ContainerLaunchFailed,
+                message: "Failed to launch container: this agent does not run the default executor"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a reservation or volume is among those of this agent, whoever it is allocated to.
+    fn is_checkpointed(&self, resource: &v1::Resource) -> bool {
+        let wanted = resources::Resources::from_proto_lenient(std::slice::from_ref(resource)).unallocate();
+        resources::Resources::from_proto_lenient(&self.checkpointed).contains(&wanted)
+    }
+
+    /// The checks that compare what the master believes of the executor with what there is.
+    fn check_executor(
+        &mut self,
+        now: Time,
+        launch: &Launch,
+        exists: Option<executor::Phase>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let Some(phase) = exists else {
+            if launch.launch_executor == Some(false) {
+                return Err(Refusal::dropped(
+                    Reason::ExecutorTerminated,
+                    "Executor is not running",
+                ));
+            }
+            return Ok(());
+        };
+        if launch.executor.is_none() {
+            return Err(Refusal::dropped(
+                Reason::TaskInvalid,
+                "Executor of this id is running already",
+            ));
+        }
+        if launch.launch_executor == Some(true) {
+            if matches!(phase, executor::Phase::Registering | executor::Phase::Running) {
+                self.shutdown_executor(now, &launch.id, &launch.executor_id(), out);
+            }
+            return Err(Refusal::dropped(
+                Reason::ExecutorTerminated,
+                "Executor should have been launched anew",
+            ));
+        }
+        if matches!(phase, executor::Phase::Terminating | executor::Phase::Terminated) {
+            return Err(Refusal::dropped(
+                Reason::ExecutorTerminated,
+                "Executor is ending or has ended",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Ends the tasks of a launch that does not happen, and frees the executor's resources at the master.
+    fn refuse(&mut self, now: Time, launch: &Launch, refusal: &Refusal, out: &mut Vec<Output>) {
+        tracing::warn!(framework = %launch.id, executor = %launch.executor_id(), reason = ?refusal.reason,
+            "refusing to launch: {}", refusal.message);
+        let state = match refusal.state {
+            TaskState::TaskDropped => states::aware(&launch.framework, TaskState::TaskDropped),
+            state => state,
+        };
+        for task in &launch.tasks {
+            let task = TaskId::from(&task.task_id);
+            self.agent_update(
+                now,
+                &launch.id,
+                None,
+                &task,
+                state,
+                refusal.reason,
+                &refusal.message,
+                out,
+            );
+        }
+        if launch.launch_executor == Some(true)
+            && known_executor(self.frameworks.get(&launch.id), &launch.executor_id())
+                .is_none_or(|phase| phase == executor::Phase::Terminated)
+        {
+            let message = internal::ExitedExecutorMessage {
+                slave_id: self.agent_id_wire(),
+                framework_id: launch.id.to_wire(),
+                executor_id: launch.executor_id().to_wire(),
+                status: -1,
+            };
+            self.tell_master(Sent::ExitedExecutor(message), None, out);
+        }
+    }
+
+    fn create_executor(&mut self, now: Time, launch: Launch, out: &mut Vec<Output>) {
+        let agent = self.agent_id();
+        let Some(first) = launch.tasks.first() else { return };
+        let generated = launch.executor.is_none();
+        let mut info = launch.executor.clone().unwrap_or_else(|| {
+            command_executor::describe(first, &launch.framework, &self.config.launcher_dir)
+        });
+        info.framework_id = Some(launch.id.to_wire());
+        let user = self.user_of(first, &info, &launch.framework);
+        let run = Run {
+            agent: agent.clone(),
+            framework: launch.id.clone(),
+            executor: ExecutorId::from(&info.executor_id),
+            container: ContainerId::from(uuid_text(&mut self.rng).as_str()),
+        };
+        let checkpoint = self.admit_framework(&launch, out);
+        out.push(Output::UnscheduleGc(vec![
+            Discarded::Framework(agent.clone(), launch.id.clone()),
+            Discarded::Executor(agent, launch.id.clone(), run.executor.clone()),
+        ]));
+        let executor = Executor {
+            info,
+            directory: paths::run(&self.config.work_dir, &run),
+            run: run.clone(),
+            generated,
+            checkpoint,
+            user,
+            phase: executor::Phase::Registering,
+            connection: Connection::None,
+            pid: None,
+            launching: true,
+            verdict: None,
+            queued: IndexMap::new(),
+            groups: Vec::new(),
+            launched: IndexMap::new(),
+            terminated: IndexMap::new(),
+            completed: std::collections::VecDeque::new(),
+            had_task: false,
+            since: now,
+        };
+        if checkpoint {
+            let info = Box::new(executor.info.clone());
+            self.checkpoint(
+                Checkpoint::Executor {
+                    run: run.clone(),
+                    info,
+                    generated,
+                },
+                out,
+            );
+        }
+        self.containers
+            .insert(run.container.clone(), (launch.id.clone(), run.executor.clone()));
+        if let Some(framework) = self.frameworks.get_mut(&launch.id) {
+            framework.executors.insert(run.executor.clone(), executor);
+        }
+        self.enqueue(launch.id, &run.executor, launch.tasks, launch.group, out);
+        self.start(now, &run, out);
+    }
+
+    /// Makes the framework known, if it is not; answers whether it checkpoints.
+    fn admit_framework(&mut self, launch: &Launch, out: &mut Vec<Output>) -> bool {
+        if let Some(framework) = self.frameworks.get(&launch.id) {
+            return framework.checkpoint();
+        }
+        let mut framework = Framework::new(launch.framework.clone(), launch.pid.clone());
+        // Back again: its history goes on.
+        if let Some(at) = self
+            .completed
+            .iter()
+            .position(|old| old.info.id == framework.info.id)
+            && let Some(old) = self.completed.remove(at)
+        {
+            framework.completed = old.completed.clone();
+        }
+        let checkpoint = framework.checkpoint();
+        if checkpoint {
+            let what = Checkpoint::Framework {
+                agent: self.agent_id(),
+                info: Box::new(framework.info.clone()),
+                pid: framework.pid.clone(),
+            };
+            self.checkpoint(what, out);
+        }
+        self.frameworks.insert(launch.id.clone(), framework);
+        checkpoint
+    }
+
+    /// Queues tasks with an executor, and delivers them if it is ready.
+    fn enqueue(
+        &mut self,
+        framework: FrameworkId,
+        executor: &ExecutorId,
+        tasks: Vec<v1::TaskInfo>,
+        group: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(entry) = self.executor_mut(&framework, executor) else {
+            return;
+        };
+        let mut ids = Vec::new();
+        let mut checkpoints = Vec::new();
+        for task in tasks {
+            let id = TaskId::from(&task.task_id);
+            if entry.checkpoint {
+                let task = Box::new(entry.task_of(&task));
+                checkpoints.push(Checkpoint::Task {
+                    run: entry.run.clone(),
+                    task,
+                });
+            }
+            entry.queued.insert(id.clone(), task);
+            ids.push(id);
+        }
+        if group {
+            entry.groups.push(ids);
+        }
+        let ready = entry.phase == executor::Phase::Running && entry.connection != Connection::None;
+        for what in checkpoints {
+            self.checkpoint(what, out);
+        }
+        if ready {
+            self.deliver(&framework, executor, out);
+        }
+    }
+
+    fn start(&mut self, now: Time, run: &Run, out: &mut Vec<Output>) {
+        let Some(executor) = self.executor(&run.framework, &run.executor) else {
+            return;
+        };
+        let config = ContainerConfig {
+            command: executor.info.command.clone().unwrap_or_default(),
+            user: executor.user.clone(),
+            directory: executor.directory.clone(),
+            environment: environment::of_executor(
+                &self.config,
+                run,
+                &executor.info,
+                &executor.directory,
+                executor.checkpoint,
+                executor.generated,
+            ),
+            resources: executor.allocated().to_proto(),
+            container: executor.info.container.clone(),
+            pid_checkpoint: executor
+                .checkpoint
+                .then(|| paths::forked_pid(&paths::meta(&self.config.work_dir), run)),
+        };
+        let after = executor.checkpoint.then_some(self.last_write);
+        tracing::info!(framework = %run.framework, executor = %run.executor, container = %run.container,
+            "launching an executor");
+        out.push(Output::Launch {
+            container: run.container.clone(),
+            run: run.clone(),
+            config: Box::new(config),
+            after,
+        });
+        let deadline = now + self.config.executor_registration_timeout;
+        self.timers
+            .set(Timer::ExecutorRegistration(run.container.clone()), deadline);
+    }
+
+    /// Who runs the tasks of an executor.
+    fn user_of(
+        &self,
+        task: &v1::TaskInfo,
+        executor: &v1::ExecutorInfo,
+        framework: &v1::FrameworkInfo,
+    ) -> Option<String> {
+        if !self.config.switch_user {
+            return None;
+        }
+        let of = |command: Option<&v1::CommandInfo>| command.and_then(|command| command.user.clone());
+        of(task.command.as_ref())
+            .or_else(|| of(executor.command.as_ref()))
+            .or_else(|| Some(framework.user.clone()))
+            .filter(|user| !user.is_empty())
+    }
+}
+
+fn known_executor(framework: Option<&Framework>, id: &ExecutorId) -> Option<executor::Phase> {
+    framework?.executors.get(id).map(|executor| executor.phase)
+}
+
+/// Brings resources into the form kept in memory, and gives those without an allocation that of the only role.
+fn complete_resources(launch: &mut Launch) -> Result<(), Refusal> {
+    let role = match (
+        states::has(&launch.framework, v1::framework_info::capability::Type::MultiRole),
+        &*launch.framework.roles,
+    ) {
+        (false, _) => Some(launch.framework.role().to_owned()),
+        (true, [role]) => Some(role.clone()),
+        (true, _) => None,
+    };
+    let complete = |resources: &mut [v1::Resource]| {
+        format::upgrade(resources);
+        for resource in resources {
+            if resource
+                .allocation_info
+                .as_ref()
+                .is_none_or(|allocation| allocation.role.is_none())
+            {
+                let Some(role) = &role else { return false };
+                resource.allocation_info = Some(v1::resource::AllocationInfo {
+                    role: Some(role.clone()),
+                });
+            }
+        }
+        true
+    };
+    let mut complete_all = launch
+        .executor
+        .iter_mut()
+        .all(|executor| complete(&mut executor.resources));
+    for task in &mut launch.tasks {
+        complete_all &= complete(&mut task.resources);
+        complete_all &= task
+            .executor
+            .as_mut()
+            .is_none_or(|executor| complete(&mut executor.resources));
+    }
+    if complete_all {
+        return Ok(());
+    }
+    Err(Refusal::error(
+        Reason::TaskInvalid,
+        "Resources of a framework with several roles need an allocation",
+    ))
+}
+
+/// Whether using a resource takes a reservation or volume that the agent keeps on disk.
+fn needs_checkpoint(resource: &v1::Resource) -> bool {
+    let dynamic = resource
+        .reservations
+        .last()
+        .is_some_and(|reservation| reservation.r#type() == v1::resource::reservation_info::Type::Dynamic);
+    dynamic
+        || resource
+            .disk
+            .as_ref()
+            .is_some_and(|disk| disk.persistence.is_some())
+}
