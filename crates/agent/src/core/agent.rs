@@ -118,7 +118,7 @@ impl Agent {
             Input::Recovered(state) => self.on_recovered(now, *state, out),
             Input::ContainersRecovered => self.on_containers_recovered(now, out),
             Input::Detected(master) => self.on_detected(now, master, out),
-            Input::Message { from, message } => self.on_message(now, &from, *message, out),
+            Input::Message { from, message } => self.on_message(now, &from, message, out),
             Input::Exited(pid) => self.on_exited(&pid, out),
             Input::Call {
                 request,
@@ -165,8 +165,8 @@ impl Agent {
                 );
                 self.on_shutdown(now, false, out);
             }
-            Received::RunTask(message) => self.on_run_task(now, message, out),
-            Received::RunTaskGroup(message) => self.on_run_task_group(now, message, out),
+            Received::RunTask(message) => self.on_run_task(now, *message, out),
+            Received::RunTaskGroup(message) => self.on_run_task_group(now, *message, out),
             Received::KillTask(message) => self.on_kill_task(now, &message, out),
             Received::ShutdownExecutor(message) => self.on_shutdown_executor(now, &message, out),
             Received::ShutdownFramework(message) => {

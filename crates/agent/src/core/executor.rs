@@ -233,7 +233,7 @@ pub fn task_of(info: &v1::TaskInfo, run: &Run) -> v1::Task {
         discovery: info.discovery.clone(),
         container: info.container.clone(),
         health_check: info.health_check.clone(),
-        kill_policy: info.kill_policy.clone(),
+        kill_policy: info.kill_policy,
         user: user.or(executor_user),
         limits: info.limits.clone(),
         ..Default::default()

@@ -58,7 +58,9 @@ macro_rules! from_text {
     ($($wire:ty),*) => {
         $(impl FromText for $wire {
             fn from_text(text: &str) -> Self {
-                Self { value: text.to_owned(), ..Self::default() }
+                let mut id = Self::default();
+                text.clone_into(&mut id.value);
+                id
             }
         })*
     };

@@ -21,7 +21,7 @@ pub enum Input {
         /// Who sent it.
         from: Upid,
         /// What it says.
-        message: Box<Received>,
+        message: Received,
     },
     /// A link to `pid` broke.
     Exited(Upid),
@@ -81,8 +81,8 @@ pub enum Received {
     SlaveReregistered(internal::SlaveReregisteredMessage),
     PingSlave(internal::PingSlaveMessage),
     Shutdown(internal::ShutdownMessage),
-    RunTask(internal::RunTaskMessage),
-    RunTaskGroup(internal::RunTaskGroupMessage),
+    RunTask(Box<internal::RunTaskMessage>),
+    RunTaskGroup(Box<internal::RunTaskGroupMessage>),
     KillTask(internal::KillTaskMessage),
     ShutdownExecutor(internal::ShutdownExecutorMessage),
     ShutdownFramework(internal::ShutdownFrameworkMessage),

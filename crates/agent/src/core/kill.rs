@@ -41,7 +41,7 @@ impl Agent {
             executor::Phase::Running if executor.launched.contains_key(&task) => {
                 let kill = v1::executor::event::Kill {
                     task_id: message.task_id.clone(),
-                    kill_policy: message.kill_policy.clone(),
+                    kill_policy: message.kill_policy,
                 };
                 let event = v1::executor::Event {
                     r#type: Some(v1::executor::event::Type::Kill as i32),
