@@ -3,6 +3,8 @@
 
 #[path = "build/json.rs"]
 mod json;
+#[path = "build/powers.rs"]
+mod powers;
 #[path = "build/required.rs"]
 mod required;
 #[path = "build/schema.rs"]
@@ -27,6 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         file.source_code_info = None;
     }
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    std::fs::write(out.join("powers.rs"), powers::generate())?;
 
     let schema = schema::Schema::new(&descriptors);
     std::fs::write(out.join("json.rs"), json::generate(&schema))?;

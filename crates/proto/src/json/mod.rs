@@ -20,6 +20,7 @@
 //! required field, or nests deeper than [`DEPTH`] is an [`Error`].
 
 mod base64;
+mod double;
 mod error;
 mod number;
 mod reader;
