@@ -34,6 +34,19 @@ impl<M> Shared<M> {
     }
 }
 
+impl<M: Clone> Shared<M> {
+    /// The message, to be changed: encodings made before are dropped, and other clones keep the old message.
+    pub fn modify(&mut self) -> &mut M {
+        if Arc::get_mut(&mut self.0).is_none() {
+            *self = Self::new(self.0.value.clone());
+        }
+        let inner = Arc::get_mut(&mut self.0).expect("the only clone: it was, or it was made just now");
+        inner.protobuf.take();
+        inner.json.take();
+        &mut inner.value
+    }
+}
+
 impl<M: Message + Json> Shared<M> {
     /// The protobuf encoding, without length prefix.
     pub fn protobuf(&self) -> &Bytes {
@@ -64,6 +77,12 @@ impl<M> Clone for Shared<M> {
     }
 }
 
+impl<M: Default> Default for Shared<M> {
+    fn default() -> Self {
+        Self::new(M::default())
+    }
+}
+
 impl<M> Deref for Shared<M> {
     type Target = M;
 
@@ -87,5 +106,40 @@ impl<M: fmt::Debug> fmt::Debug for Shared<M> {
 impl<M: PartialEq> PartialEq for Shared<M> {
     fn eq(&self, other: &Self) -> bool {
         self.same(other) || self.0.value == other.0.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::FrameworkId;
+
+    #[test]
+    fn encodings_are_made_once_and_shared() {
+        let first = Shared::new(FrameworkId {
+            value: "f".to_owned(),
+        });
+        let second = first.clone();
+        assert_eq!(first.json(), r#"{"value":"f"}"#);
+        assert_eq!(first.json().as_ptr(), second.json().as_ptr());
+        assert_eq!(
+            first.protobuf().as_ptr(),
+            second.encoded(ContentType::Protobuf).as_ptr()
+        );
+    }
+
+    #[test]
+    fn a_change_leaves_clones_alone_and_forgets_encodings() {
+        let mut first = Shared::new(FrameworkId {
+            value: "old".to_owned(),
+        });
+        let second = first.clone();
+        assert_eq!(first.json(), second.json());
+        first.modify().value = "new".to_owned();
+        assert_eq!(first.json(), r#"{"value":"new"}"#);
+        assert_eq!(second.json(), r#"{"value":"old"}"#);
+        first.modify().value = "newer".to_owned();
+        assert_eq!(first.json(), r#"{"value":"newer"}"#);
+        assert!(!first.same(&second));
     }
 }

@@ -91,10 +91,6 @@ impl Float {
     fn times(self, other: Self) -> Self {
         let product = u128::from(self.bits) * u128::from(other.bits);
         let rounded = (product + (1 << 63)) >> 64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the product of two normal numbers leaves room for rounding"
-        )]
         Self {
             bits: rounded as u64,
             exponent: self.exponent + other.exponent + 64,
@@ -156,7 +152,9 @@ fn generate(value: Float, upper: Float, mut width: u64, decimal: &mut Decimal) {
             return decimal.pull(width, rest, TENS[places] << point, distance);
         }
     }
-    for place in 1.. {
+    let mut place = 0;
+    loop {
+        place += 1;
         fraction *= 10;
         width *= 10;
         decimal.push(fraction >> point);
