@@ -1,0 +1,59 @@
+//! The records of one answer: what the socket brings, cut at its lengths.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use recordio::Decoder;
+
+use crate::Error;
+use crate::transport::{Connection, chain};
+
+/// One open stream of records. The connection closes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Records {
+    body: Incoming,
+    decoder: Decoder,
+    /// Keeps the connection open.
+    _connection: Connection,
+}
+
+/// One step forward.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Progress {
+    /// Bytes came, no record is complete yet.
+    Bytes,
+    /// A record.
+    Record(Bytes),
+}
+
+impl Records {
+    /// Reads records of at most `max_record` bytes.
+    pub(crate) fn new(connection: Connection, body: Incoming, max_record: usize) -> Self {
+        Self { body, decoder: Decoder::new(max_record), _connection: connection }
+    }
+
+    /// Waits for the next step. May be dropped at any time without loss.
+    pub(crate) async fn advance(&mut self) -> Result<Progress, Error> {
+        if let Some(record) = self.decoder.next().map_err(|error| Error::Record(chain(&error)))? {
+            return Ok(Progress::Record(record));
+        }
+        match self.body.frame().await {
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    self.decoder.push(data);
+                }
+                Ok(Progress::Bytes)
+            }
+            // A cut inside a record is worth telling from one between records, however the transport puts it.
+            ended => Err(match (self.decoder.missing(), ended) {
+                (Some(missing), _) => Error::Truncated { missing },
+                (None, None) => Error::Closed,
+                (None, Some(Err(error))) => {
+                    tracing::debug!("stream broke: {}", chain(&error));
+                    Error::Closed
+                }
+                (None, Some(Ok(_))) => Error::Closed,
+            }),
+        }
+    }
+}
