@@ -82,8 +82,12 @@ impl FromStr for Address {
 /// # Errors
 /// [`Error::Address`] for an empty list or a bad entry.
 pub fn parse_list(text: &str) -> Result<Vec<Address>, Error> {
-    let list: Result<Vec<Address>, Error> =
-        text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::parse).collect();
+    let list: Result<Vec<Address>, Error> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .map(str::parse)
+        .collect();
     match list {
         Ok(list) if list.is_empty() => Err(flaw(text, "it names no host")),
         other => other,
@@ -109,7 +113,10 @@ fn parse(rest: &str, whole: &str) -> Result<Address, Error> {
     if host.is_empty() {
         return Err(flaw(whole, "it names no host"));
     }
-    if host.chars().any(|c| c.is_whitespace() || c.is_control() || "@\\\"<>^`{|}[]%".contains(c)) {
+    if host
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || "@\\\"<>^`{|}[]%".contains(c))
+    {
         return Err(flaw(whole, "the host has characters that no host has"));
     }
     Ok(Address::new(host, port))
@@ -132,7 +139,10 @@ fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
 }
 
 fn flaw(text: &str, reason: &str) -> Error {
-    Error::Address { text: text.to_owned(), reason: reason.to_owned() }
+    Error::Address {
+        text: text.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +151,11 @@ mod tests {
 
     fn check(text: &str, expected: Option<(&str, u16)>) {
         let got = text.parse::<Address>().ok();
-        assert_eq!(got, expected.map(|(host, port)| Address::new(host, port)), "{text}");
+        assert_eq!(
+            got,
+            expected.map(|(host, port)| Address::new(host, port)),
+            "{text}"
+        );
     }
 
     #[test]
@@ -160,9 +174,19 @@ mod tests {
 
     #[test]
     fn addresses_that_are_none() {
-        for text in
-            ["", "http://", ":5050", "m1:0", "m1:65536", "m1:x", "[::1", "[::1]x", "zk://a/b", "https://m1", "a b:1"]
-        {
+        for text in [
+            "",
+            "http://",
+            ":5050",
+            "m1:0",
+            "m1:65536",
+            "m1:x",
+            "[::1",
+            "[::1]x",
+            "zk://a/b",
+            "https://m1",
+            "a b:1",
+        ] {
             check(text, None);
         }
     }
@@ -180,7 +204,10 @@ mod tests {
 
     #[test]
     fn lists_skip_empty_entries_but_need_one() {
-        assert_eq!(parse_list("a:1, b:2,").ok(), Some(vec![Address::new("a", 1), Address::new("b", 2)]));
+        assert_eq!(
+            parse_list("a:1, b:2,").ok(),
+            Some(vec![Address::new("a", 1), Address::new("b", 2)])
+        );
         assert!(parse_list(" , ").is_err());
         assert!(parse_list("a:1,zk://b/c").is_err());
     }

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout};
 use crate::core::{Answer, Backoff};
 use crate::detector::MasterDetector;
 use crate::error::Wait;
-use crate::transport::{self, Common, Connection, Undone};
 use crate::options::Options;
+use crate::transport::{self, Common, Connection, Undone};
 use crate::{Address, Error};
 
 /// Sends calls, one at a time, over a connection it keeps.
@@ -41,7 +41,13 @@ enum Attempt {
 impl Caller {
     pub(crate) fn new(detector: Arc<dyn MasterDetector>, path: &'static str, options: &Options) -> Self {
         let idle = Mutex::new(None);
-        Self { common: options.common(), options: options.clone(), path, detector, idle }
+        Self {
+            common: options.common(),
+            options: options.clone(),
+            path,
+            detector,
+            idle,
+        }
     }
 
     /// Sends the call; `repeatable` when doing it twice is the same as doing it once. The answer is `None` when
@@ -64,7 +70,10 @@ impl Caller {
                 },
             },
             // The last reason says more than the time-out.
-            Err(_) => Err(last.unwrap_or(Error::TimedOut { what: Wait::Call, limit })),
+            Err(_) => Err(last.unwrap_or(Error::TimedOut {
+                what: Wait::Call,
+                limit,
+            })),
         }
     }
 
@@ -105,13 +114,21 @@ impl Caller {
                 }
                 202 => return Ok(Bytes::new()),
                 301 | 302 | 303 | 307 | 308 => {
-                    (to, hops) =
-                        crate::core::redirect(&answer, &to, hops, self.options.policy.max_redirects).map_err(Attempt::Again)?;
+                    (to, hops) = crate::core::redirect(&answer, &to, hops, self.options.policy.max_redirects)
+                        .map_err(Attempt::Again)?;
                 }
                 status if crate::core::is_transient(status) => {
-                    return Err(Attempt::Again(Error::NotReady { status, message: answer.message }));
+                    return Err(Attempt::Again(Error::NotReady {
+                        status,
+                        message: answer.message,
+                    }));
                 }
-                status => return Err(Attempt::Final(Error::Refused { status, message: answer.message })),
+                status => {
+                    return Err(Attempt::Final(Error::Refused {
+                        status,
+                        message: answer.message,
+                    }));
+                }
             }
         }
     }
@@ -119,17 +136,26 @@ impl Caller {
     /// One request and its whole answer, on the kept connection if it leads there.
     async fn exchange(&self, to: &Address, body: Bytes) -> Result<(Answer, Bytes), Attempt> {
         let mut idle = self.idle.lock().await;
-        let kept = idle.take().filter(|(address, kept)| address == to && !kept.is_closed());
+        let kept = idle
+            .take()
+            .filter(|(address, kept)| address == to && !kept.is_closed());
         let mut connection = match kept {
             Some((_, connection)) => connection,
-            None => Connection::open(to, self.common.connect_timeout).await.map_err(Attempt::Again)?,
+            None => Connection::open(to, self.common.connect_timeout)
+                .await
+                .map_err(Attempt::Again)?,
         };
         let limit = self.options.policy.answer_timeout;
         let response = match timeout(limit, connection.post(self.path, &self.common, None, body)).await {
             Ok(Ok(response)) => response,
             Ok(Err(Undone::NotSent(error))) => return Err(Attempt::Again(error)),
             Ok(Err(Undone::Unknown(error))) => return Err(Attempt::Unknown(error)),
-            Err(_) => return Err(Attempt::Unknown(Error::TimedOut { what: Wait::Answer, limit })),
+            Err(_) => {
+                return Err(Attempt::Unknown(Error::TimedOut {
+                    what: Wait::Answer,
+                    limit,
+                }));
+            }
         };
         let (answer, good) = transport::answer(response).await;
         let Some(response) = good else {

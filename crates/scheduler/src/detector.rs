@@ -46,7 +46,11 @@ impl StaticMasters {
 impl MasterDetector for StaticMasters {
     fn detect(&self, seen: Option<u64>) -> BoxFuture<'_, Masters> {
         match seen {
-            None => std::future::ready(Masters { list: self.0.clone(), version: 0 }).boxed(),
+            None => std::future::ready(Masters {
+                list: self.0.clone(),
+                version: 0,
+            })
+            .boxed(),
             Some(_) => std::future::pending().boxed(),
         }
     }

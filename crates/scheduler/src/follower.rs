@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 use crate::core::{Answer, Input, Kind, Output, State, Subscription};
 use crate::detector::{MasterDetector, Masters};
-use crate::transport::{self, Common, Connection};
 use crate::options::Options;
 use crate::records::{Progress, Records};
+use crate::transport::{self, Common, Connection};
 use crate::{Address, Error};
 
 /// What tells the operator stream from the scheduler stream.
@@ -41,15 +41,9 @@ pub(crate) trait Protocol: Send {
 #[derive(Debug)]
 pub(crate) enum Signal<E> {
     /// An event of the stream; the first after each (re)connection is SUBSCRIBED.
-    Event {
-        event: E,
-        record: Bytes,
-    },
+    Event { event: E, record: Bytes },
     /// The stream is gone; another attempt follows.
-    Lost {
-        error: Error,
-        retry_in: Duration,
-    },
+    Lost { error: Error, retry_in: Duration },
     /// Nothing will follow.
     Failed(Error),
 }
@@ -95,7 +89,9 @@ pub(crate) struct Follower<P: Protocol> {
 
 impl<P: Protocol> std::fmt::Debug for Follower<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Follower").field("machine", &self.machine).finish_non_exhaustive()
+        f.debug_struct("Follower")
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
     }
 }
 
@@ -183,7 +179,10 @@ impl<P: Protocol> Follower<P> {
                 self.target = Some(to);
                 None
             }
-            Output::Deliver => self.pending.take().map(|(event, record)| Signal::Event { event, record }),
+            Output::Deliver => self
+                .pending
+                .take()
+                .map(|(event, record)| Signal::Event { event, record }),
             Output::Lost { error, retry_in } => {
                 self.close();
                 Some(Signal::Lost { error, retry_in })
@@ -276,9 +275,16 @@ async fn open(
     max_record: usize,
 ) -> Result<Opened, Error> {
     let mut connection = Connection::open(&to, common.connect_timeout).await?;
-    let response = connection.post(path, &common, None, body).await.map_err(transport::Undone::into_error)?;
+    let response = connection
+        .post(path, &common, None, body)
+        .await
+        .map_err(transport::Undone::into_error)?;
     let stream_id = response.headers().get(transport::STREAM_ID).cloned();
     let (answer, good) = transport::answer(response).await;
     let records = good.map(|response| Records::new(connection, response.into_body(), max_record));
-    Ok(Opened { answer, stream_id, records })
+    Ok(Opened {
+        answer,
+        stream_id,
+        records,
+    })
 }

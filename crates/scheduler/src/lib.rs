@@ -20,18 +20,19 @@
 mod address;
 mod calls;
 pub mod core;
+mod decoder;
 mod detector;
 mod error;
 mod follower;
 mod framework;
-mod transport;
 pub mod operator;
 mod options;
 mod records;
+mod transport;
 
 pub use address::{Address, DEFAULT_PORT, parse_list};
 pub use detector::{MasterDetector, Masters, StaticMasters};
 pub use error::{Error, Wait};
 pub use framework::{Calls, Registration, Scheduler, Signal};
-pub use transport::Credential;
 pub use options::Options;
+pub use transport::Credential;

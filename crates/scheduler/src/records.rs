@@ -1,9 +1,9 @@
 //! The records of one answer: what the socket brings, cut at its lengths.
 
+use crate::decoder::Decoder;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use recordio::Decoder;
 
 use crate::Error;
 use crate::transport::{Connection, chain};
@@ -29,18 +29,26 @@ pub(crate) enum Progress {
 impl Records {
     /// Reads records of at most `max_record` bytes.
     pub(crate) fn new(connection: Connection, body: Incoming, max_record: usize) -> Self {
-        Self { body, decoder: Decoder::new(max_record), _connection: connection }
+        Self {
+            body,
+            decoder: Decoder::new(max_record),
+            _connection: connection,
+        }
     }
 
     /// Waits for the next step. May be dropped at any time without loss.
     pub(crate) async fn advance(&mut self) -> Result<Progress, Error> {
-        if let Some(record) = self.decoder.next().map_err(|error| Error::Record(chain(&error)))? {
+        if let Some(record) = self
+            .decoder
+            .next()
+            .map_err(|error| Error::Record(chain(&error)))?
+        {
             return Ok(Progress::Record(record));
         }
         match self.body.frame().await {
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
-                    self.decoder.push(data);
+                    self.decoder.push(&data);
                 }
                 Ok(Progress::Bytes)
             }

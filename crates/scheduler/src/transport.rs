@@ -40,7 +40,9 @@ pub struct Credential {
 
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credential").field("principal", &self.principal).finish_non_exhaustive()
+        f.debug_struct("Credential")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,21 +89,31 @@ impl Connection {
     /// Connects, within the limit.
     pub(crate) async fn open(to: &Address, limit: Duration) -> Result<Self, Error> {
         let connecting = async {
-            let socket = TcpStream::connect((to.host(), to.port())).await.map_err(|error| refused(to, &error))?;
+            let socket = TcpStream::connect((to.host(), to.port()))
+                .await
+                .map_err(|error| refused(to, &error))?;
             socket.set_nodelay(true).map_err(|error| refused(to, &error))?;
             let mut builder = http1::Builder::new();
             builder.max_buf_size(MAX_HEAD);
-            builder.handshake(TokioIo::new(socket)).await.map_err(|error| refused(to, &error))
+            builder
+                .handshake(TokioIo::new(socket))
+                .await
+                .map_err(|error| refused(to, &error))
         };
-        let (sender, connection) = timeout(limit, connecting)
-            .await
-            .map_err(|_| Error::TimedOut { what: Wait::Connection, limit })??;
+        let (sender, connection) = timeout(limit, connecting).await.map_err(|_| Error::TimedOut {
+            what: Wait::Connection,
+            limit,
+        })??;
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("connection ended: {error}");
             }
         });
-        Ok(Self { to: to.clone(), sender, driver })
+        Ok(Self {
+            to: to.clone(),
+            sender,
+            driver,
+        })
     }
 
     /// Whether the server has closed it.
@@ -124,12 +136,19 @@ impl Connection {
         self.sender.try_send_request(request).await.map_err(|mut failed| {
             let unsent = failed.take_message().is_some();
             let error = self.broken(failed.error());
-            if unsent { Undone::NotSent(error) } else { Undone::Unknown(error) }
+            if unsent {
+                Undone::NotSent(error)
+            } else {
+                Undone::Unknown(error)
+            }
         })
     }
 
     fn broken(&self, error: &hyper::Error) -> Error {
-        Error::Broken { to: self.to.clone(), reason: chain(error) }
+        Error::Broken {
+            to: self.to.clone(),
+            reason: chain(error),
+        }
     }
 }
 
@@ -144,7 +163,10 @@ fn request(
         .method(Method::POST)
         .uri(path)
         .header(header::HOST, to.to_string())
-        .header(header::USER_AGENT, concat!("tiangong/", env!("CARGO_PKG_VERSION")))
+        .header(
+            header::USER_AGENT,
+            concat!("tiangong/", env!("CARGO_PKG_VERSION")),
+        )
         .header(header::CONTENT_TYPE, common.content_type.as_str())
         .header(header::ACCEPT, common.content_type.as_str());
     if let Some(id) = stream_id {
@@ -154,9 +176,10 @@ fn request(
         let token = base64::engine::general_purpose::STANDARD.encode(format!("{principal}:{secret}"));
         builder = builder.header(header::AUTHORIZATION, format!("Basic {token}"));
     }
-    builder
-        .body(Full::new(body))
-        .map_err(|error| Error::Address { text: format!("{to}{path}"), reason: error.to_string() })
+    builder.body(Full::new(body)).map_err(|error| Error::Address {
+        text: format!("{to}{path}"),
+        reason: error.to_string(),
+    })
 }
 
 /// The head as the state machines want it; the text of an error is read too, bounded in size and time.
@@ -183,7 +206,10 @@ pub(crate) async fn read_body(to: &Address, body: Incoming, limit: usize) -> Res
     match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge { limit }),
-        Err(error) => Err(Error::Broken { to: to.clone(), reason: error.to_string() }),
+        Err(error) => Err(Error::Broken {
+            to: to.clone(),
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -205,15 +231,27 @@ async fn read_message(mut body: Incoming) -> String {
 /// The media type without its parameters.
 pub(crate) fn content_type(headers: &HeaderMap) -> String {
     let whole = text(headers, &header::CONTENT_TYPE);
-    whole.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    whole
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> String {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn refused(to: &Address, error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::Connect { to: to.clone(), reason: chain(error) }
+    Error::Connect {
+        to: to.clone(),
+        reason: chain(error),
+    }
 }
 
 /// An error and its sources, in one line.

@@ -15,12 +15,19 @@ pub struct Backoff {
 impl Backoff {
     /// Delays from `min` to `max`; `seed` decides the jitter.
     pub fn new(min: Duration, max: Duration, seed: u64) -> Self {
-        Self { min, max: max.max(min), failures: 0, state: seed }
+        Self {
+            min,
+            max: max.max(min),
+            failures: 0,
+            state: seed,
+        }
     }
 
     /// The delay after one more failure.
     pub fn after_failure(&mut self) -> Duration {
-        let doubled = self.min.saturating_mul(2_u32.saturating_pow(self.failures.min(31)));
+        let doubled = self
+            .min
+            .saturating_mul(2_u32.saturating_pow(self.failures.min(31)));
         self.failures = self.failures.saturating_add(1);
         let half = doubled.min(self.max) / 2;
         half + half.mul_f64(self.fraction())

@@ -11,5 +11,5 @@ mod subscription;
 
 pub use backoff::Backoff;
 pub use reconciler::{Reconciler, is_terminal};
-pub(crate) use subscription::{is_transient, redirect};
 pub use subscription::{Answer, Input, Kind, Output, Policy, State, Subscription};
+pub(crate) use subscription::{is_transient, redirect};

@@ -30,12 +30,22 @@ impl Reconciler {
     /// An empty one. Questions are repeated after 1 s, later after up to 60 s; `seed` decides the jitter.
     pub fn new(seed: u64) -> Self {
         let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60), seed);
-        Self { tasks: BTreeMap::new(), backoff, due: None }
+        Self {
+            tasks: BTreeMap::new(),
+            backoff,
+            due: None,
+        }
     }
 
     /// Remembers a task that was launched (or that an earlier run of the framework launched).
     pub fn track(&mut self, task: &v1::TaskId, agent: Option<v1::AgentId>) {
-        self.tasks.insert(task.value.clone(), Entry { agent, answered: true });
+        self.tasks.insert(
+            task.value.clone(),
+            Entry {
+                agent,
+                answered: true,
+            },
+        );
     }
 
     /// Takes note of a status: it answers the question, and a terminal one ends the watch.

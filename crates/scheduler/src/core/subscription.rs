@@ -178,7 +178,15 @@ impl Subscription {
     /// A machine that waits for masters. `expected` is the content type the answer must have.
     pub fn new(policy: Policy, expected: &'static str, seed: u64) -> Self {
         let backoff = Backoff::new(policy.min_backoff, policy.max_backoff, seed);
-        Self { policy, expected, state: State::Waiting, masters: Vec::new(), next: 0, failures: 0, backoff }
+        Self {
+            policy,
+            expected,
+            state: State::Waiting,
+            masters: Vec::new(),
+            next: 0,
+            failures: 0,
+            backoff,
+        }
     }
 
     /// Where it stands.
@@ -224,7 +232,10 @@ impl Subscription {
             State::Stopped => return,
         };
         if !self.masters.contains(current) {
-            out.push(Output::Lost { error: Error::LeaderChanged, retry_in: Duration::ZERO });
+            out.push(Output::Lost {
+                error: Error::LeaderChanged,
+                retry_in: Duration::ZERO,
+            });
             self.open_next(now, out);
         }
     }
@@ -236,20 +247,43 @@ impl Subscription {
         match answer.status {
             200 if answer.content_type == self.expected => {
                 let until = now + self.policy.first_event_timeout;
-                self.state = State::Subscribing { to: to.clone(), until };
+                self.state = State::Subscribing {
+                    to: to.clone(),
+                    until,
+                };
             }
             200 => {
                 let got = answer.content_type.clone();
-                self.on_failed(now, Error::ContentType { expected: self.expected, got }, out);
+                self.on_failed(
+                    now,
+                    Error::ContentType {
+                        expected: self.expected,
+                        got,
+                    },
+                    out,
+                );
             }
             301 | 302 | 303 | 307 | 308 => match redirect(answer, to, *hops, self.policy.max_redirects) {
                 Ok((to, hops)) => self.open(now, to, hops, out),
                 Err(error) => self.on_failed(now, error, out),
             },
             status if is_transient(status) => {
-                self.on_failed(now, Error::NotReady { status, message: answer.message.clone() }, out);
+                self.on_failed(
+                    now,
+                    Error::NotReady {
+                        status,
+                        message: answer.message.clone(),
+                    },
+                    out,
+                );
             }
-            status => self.stop(Some(Error::Refused { status, message: answer.message.clone() }), out),
+            status => self.stop(
+                Some(Error::Refused {
+                    status,
+                    message: answer.message.clone(),
+                }),
+                out,
+            ),
         }
     }
 
@@ -269,7 +303,12 @@ impl Subscription {
             }
             (State::Subscribing { to, .. }, Kind::Subscribed(seconds)) => {
                 let silence = self.silence(seconds);
-                self.state = State::Subscribed { to: to.clone(), since: now, silence, until: now + silence };
+                self.state = State::Subscribed {
+                    to: to.clone(),
+                    since: now,
+                    silence,
+                    until: now + silence,
+                };
                 out.push(Output::Deliver);
             }
             (State::Subscribing { .. }, Kind::Other(got)) => {
@@ -311,15 +350,23 @@ impl Subscription {
         }
         self.failures = self.failures.saturating_add(1);
         if self.policy.max_attempts.is_some_and(|max| self.failures >= max) {
-            let error = Error::GaveUp { attempts: self.failures, last: Box::new(error) };
+            let error = Error::GaveUp {
+                attempts: self.failures,
+                last: Box::new(error),
+            };
             return self.stop(Some(error), out);
         }
         if self.next < self.masters.len() {
-            out.push(Output::Lost { error, retry_in: Duration::ZERO });
+            out.push(Output::Lost {
+                error,
+                retry_in: Duration::ZERO,
+            });
             return self.open_next(now, out);
         }
         let retry_in = self.backoff.after_failure();
-        self.state = State::Backoff { until: now + retry_in };
+        self.state = State::Backoff {
+            until: now + retry_in,
+        };
         out.push(Output::Lost { error, retry_in });
     }
 
@@ -338,7 +385,11 @@ impl Subscription {
 
     fn open(&mut self, now: Duration, to: Address, hops: u32, out: &mut Vec<Output>) {
         out.push(Output::Open(to.clone()));
-        self.state = State::Connecting { to, hops, until: now + self.policy.answer_timeout };
+        self.state = State::Connecting {
+            to,
+            hops,
+            until: now + self.policy.answer_timeout,
+        };
     }
 
     fn stop(&mut self, error: Option<Error>, out: &mut Vec<Output>) {
@@ -362,9 +413,15 @@ pub(crate) fn is_transient(status: u16) -> bool {
 }
 
 /// Where a redirect leads, and the number of hops then.
-pub(crate) fn redirect(answer: &Answer, from: &Address, hops: u32, max: u32) -> Result<(Address, u32), Error> {
-    let to = Address::from_location(&answer.location, from)
-        .map_err(|_| Error::BadRedirect { location: answer.location.clone() })?;
+pub(crate) fn redirect(
+    answer: &Answer,
+    from: &Address,
+    hops: u32,
+    max: u32,
+) -> Result<(Address, u32), Error> {
+    let to = Address::from_location(&answer.location, from).map_err(|_| Error::BadRedirect {
+        location: answer.location.clone(),
+    })?;
     if hops >= max {
         return Err(Error::RedirectLoop { hops, last: to });
     }

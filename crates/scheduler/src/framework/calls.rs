@@ -13,8 +13,8 @@ use super::session::{Session, Shared};
 use crate::Error;
 use crate::core::is_transient;
 use crate::error::Wait;
-use crate::transport::{self, Common, Connection, Undone};
 use crate::options::Options;
+use crate::transport::{self, Common, Connection, Undone};
 
 /// Makes calls for a subscribed framework. Cheap to clone; calls of all clones go out one after the other, in
 /// the order they were made.
@@ -38,7 +38,12 @@ struct Line {
 
 impl Calls {
     pub(super) fn new(shared: Arc<Shared>, options: &Options) -> Self {
-        Self { shared, line: Arc::new(Mutex::new(None)), common: options.common(), options: options.clone() }
+        Self {
+            shared,
+            line: Arc::new(Mutex::new(None)),
+            common: options.common(),
+            options: options.clone(),
+        }
     }
 
     /// The framework's id, while it is subscribed.
@@ -61,11 +66,16 @@ impl Calls {
             let body = self.common.content_type.encode(&call);
             self.exchange(&mut line, session, body).await
         };
-        timeout(limit, exchange).await.unwrap_or(Err(Error::TimedOut { what: Wait::Call, limit }))
+        timeout(limit, exchange).await.unwrap_or(Err(Error::TimedOut {
+            what: Wait::Call,
+            limit,
+        }))
     }
 
     async fn exchange(&self, line: &mut Option<Line>, session: Session, body: Bytes) -> Result<(), Error> {
-        let kept = line.take().filter(|line| line.session == session && !line.connection.is_closed());
+        let kept = line
+            .take()
+            .filter(|line| line.session == session && !line.connection.is_closed());
         if let Some(kept) = kept {
             match self.post(line, kept, body.clone()).await {
                 // The master closed the idle connection meanwhile.
@@ -74,27 +84,36 @@ impl Calls {
             }
         }
         let connection = Connection::open(&session.to, self.common.connect_timeout).await?;
-        self.post(line, Line { session, connection }, body).await.map_err(Undone::into_error)
+        self.post(line, Line { session, connection }, body)
+            .await
+            .map_err(Undone::into_error)
     }
 
     async fn post(&self, line: &mut Option<Line>, mut open: Line, body: Bytes) -> Result<(), Undone> {
         let stream_id = open.session.stream_id.clone();
-        let response = open.connection.post(PATH, &self.common, Some(&stream_id), body).await?;
+        let response = open
+            .connection
+            .post(PATH, &self.common, Some(&stream_id), body)
+            .await?;
         let to = open.session.to.clone();
         if matches!(response.status().as_u16(), 200 | 202) {
             // The body is empty, but must be read before the connection can be used again.
-            transport::read_body(&to, response.into_body(), self.options.max_answer).await.map_err(Undone::Unknown)?;
+            transport::read_body(&to, response.into_body(), self.options.max_answer)
+                .await
+                .map_err(Undone::Unknown)?;
             *line = Some(open);
             return Ok(());
         }
         let (answer, _) = transport::answer(response).await;
         let (status, message) = (answer.status, answer.message);
         // A redirect means that this master no longer leads: the subscription will move.
-        Err(Undone::Unknown(if is_transient(status) || (300..400).contains(&status) {
-            Error::NotReady { status, message }
-        } else {
-            Error::Refused { status, message }
-        }))
+        Err(Undone::Unknown(
+            if is_transient(status) || (300..400).contains(&status) {
+                Error::NotReady { status, message }
+            } else {
+                Error::Refused { status, message }
+            },
+        ))
     }
 
     /// ACCEPT: uses the offers for these operations; what remains is refused for as long as `filters` says (5 s
@@ -109,8 +128,16 @@ impl Calls {
         filters: Option<v1::Filters>,
     ) -> Result<(), Error> {
         self.track(&operations);
-        let accept = Some(call::Accept { offer_ids, operations, filters });
-        self.call(Call { accept, ..of(call::Type::Accept) }).await
+        let accept = Some(call::Accept {
+            offer_ids,
+            operations,
+            filters,
+        });
+        self.call(Call {
+            accept,
+            ..of(call::Type::Accept)
+        })
+        .await
     }
 
     /// ACCEPT with one LAUNCH operation.
@@ -130,7 +157,10 @@ impl Calls {
         let mut reconciler = self.shared.reconciler();
         for operation in operations {
             let single = operation.launch.iter().flat_map(|launch| &launch.task_infos);
-            let group = operation.launch_group.iter().flat_map(|launch| &launch.task_group.tasks);
+            let group = operation
+                .launch_group
+                .iter()
+                .flat_map(|launch| &launch.task_group.tasks);
             for task in single.chain(group) {
                 reconciler.track(&task.task_id, Some(task.agent_id.clone()));
             }
@@ -141,9 +171,17 @@ impl Calls {
     ///
     /// # Errors
     /// See [`call`](Self::call).
-    pub async fn decline(&self, offer_ids: Vec<v1::OfferId>, filters: Option<v1::Filters>) -> Result<(), Error> {
+    pub async fn decline(
+        &self,
+        offer_ids: Vec<v1::OfferId>,
+        filters: Option<v1::Filters>,
+    ) -> Result<(), Error> {
         let decline = Some(call::Decline { offer_ids, filters });
-        self.call(Call { decline, ..of(call::Type::Decline) }).await
+        self.call(Call {
+            decline,
+            ..of(call::Type::Decline)
+        })
+        .await
     }
 
     /// KILL. May be repeated.
@@ -156,8 +194,16 @@ impl Calls {
         agent_id: Option<v1::AgentId>,
         kill_policy: Option<v1::KillPolicy>,
     ) -> Result<(), Error> {
-        let kill = Some(call::Kill { task_id, agent_id, kill_policy });
-        self.call(Call { kill, ..of(call::Type::Kill) }).await
+        let kill = Some(call::Kill {
+            task_id,
+            agent_id,
+            kill_policy,
+        });
+        self.call(Call {
+            kill,
+            ..of(call::Type::Kill)
+        })
+        .await
     }
 
     /// ACKNOWLEDGE, when the status asks for it: only one with a `uuid` does. Says whether it was needed. To be
@@ -169,8 +215,17 @@ impl Calls {
         let (Some(uuid), Some(agent_id)) = (status.uuid.clone(), status.agent_id.clone()) else {
             return Ok(false);
         };
-        let acknowledge = Some(call::Acknowledge { agent_id, task_id: status.task_id.clone(), uuid });
-        self.call(Call { acknowledge, ..of(call::Type::Acknowledge) }).await.map(|()| true)
+        let acknowledge = Some(call::Acknowledge {
+            agent_id,
+            task_id: status.task_id.clone(),
+            uuid,
+        });
+        self.call(Call {
+            acknowledge,
+            ..of(call::Type::Acknowledge)
+        })
+        .await
+        .map(|()| true)
     }
 
     /// ACKNOWLEDGE_OPERATION_STATUS, when the status asks for it. Says whether it was needed.
@@ -189,7 +244,12 @@ impl Calls {
         };
         let acknowledge_operation_status = Some(acknowledge);
         let what = call::Type::AcknowledgeOperationStatus;
-        self.call(Call { acknowledge_operation_status, ..of(what) }).await.map(|()| true)
+        self.call(Call {
+            acknowledge_operation_status,
+            ..of(what)
+        })
+        .await
+        .map(|()| true)
     }
 
     /// RECONCILE: asks for the state of these tasks, or of all active ones when there are none.
@@ -198,7 +258,11 @@ impl Calls {
     /// See [`call`](Self::call).
     pub async fn reconcile(&self, tasks: Vec<call::reconcile::Task>) -> Result<(), Error> {
         let reconcile = Some(call::Reconcile { tasks });
-        self.call(Call { reconcile, ..of(call::Type::Reconcile) }).await
+        self.call(Call {
+            reconcile,
+            ..of(call::Type::Reconcile)
+        })
+        .await
     }
 
     /// REVIVE: wants offers again, for these roles or (none named) for all.
@@ -206,7 +270,11 @@ impl Calls {
     /// # Errors
     /// See [`call`](Self::call).
     pub async fn revive(&self, roles: Vec<String>) -> Result<(), Error> {
-        self.call(Call { revive: Some(call::Revive { roles }), ..of(call::Type::Revive) }).await
+        self.call(Call {
+            revive: Some(call::Revive { roles }),
+            ..of(call::Type::Revive)
+        })
+        .await
     }
 
     /// SUPPRESS: wants no offers, for these roles or (none named) for all.
@@ -214,7 +282,11 @@ impl Calls {
     /// # Errors
     /// See [`call`](Self::call).
     pub async fn suppress(&self, roles: Vec<String>) -> Result<(), Error> {
-        self.call(Call { suppress: Some(call::Suppress { roles }), ..of(call::Type::Suppress) }).await
+        self.call(Call {
+            suppress: Some(call::Suppress { roles }),
+            ..of(call::Type::Suppress)
+        })
+        .await
     }
 
     /// MESSAGE: hands bytes to an executor, best effort.
@@ -227,8 +299,16 @@ impl Calls {
         executor_id: v1::ExecutorId,
         data: Bytes,
     ) -> Result<(), Error> {
-        let message = Some(call::Message { agent_id, executor_id, data });
-        self.call(Call { message, ..of(call::Type::Message) }).await
+        let message = Some(call::Message {
+            agent_id,
+            executor_id,
+            data,
+        });
+        self.call(Call {
+            message,
+            ..of(call::Type::Message)
+        })
+        .await
     }
 
     /// SHUTDOWN: ends an executor with its tasks.
@@ -236,8 +316,15 @@ impl Calls {
     /// # Errors
     /// See [`call`](Self::call).
     pub async fn shutdown(&self, executor_id: v1::ExecutorId, agent_id: v1::AgentId) -> Result<(), Error> {
-        let shutdown = Some(call::Shutdown { executor_id, agent_id });
-        self.call(Call { shutdown, ..of(call::Type::Shutdown) }).await
+        let shutdown = Some(call::Shutdown {
+            executor_id,
+            agent_id,
+        });
+        self.call(Call {
+            shutdown,
+            ..of(call::Type::Shutdown)
+        })
+        .await
     }
 
     /// TEARDOWN: ends the framework with its tasks; the subscription closes.
@@ -250,5 +337,8 @@ impl Calls {
 }
 
 fn of(what: call::Type) -> Call {
-    Call { r#type: Some(what.into()), ..Call::default() }
+    Call {
+        r#type: Some(what.into()),
+        ..Call::default()
+    }
 }

@@ -66,7 +66,10 @@ pub struct Registration {
 
 impl From<v1::FrameworkInfo> for Registration {
     fn from(info: v1::FrameworkInfo) -> Self {
-        Self { info, ..Self::default() }
+        Self {
+            info,
+            ..Self::default()
+        }
     }
 }
 
@@ -95,7 +98,11 @@ impl Scheduler {
     /// # Errors
     /// [`Error::Address`].
     pub fn connect(masters: &str, registration: impl Into<Registration>) -> Result<Self, Error> {
-        Ok(Self::new(Arc::new(StaticMasters::parse(masters)?), registration.into(), &Options::default()))
+        Ok(Self::new(
+            Arc::new(StaticMasters::parse(masters)?),
+            registration.into(),
+            &Options::default(),
+        ))
     }
 
     /// A framework of the masters a detector finds.
@@ -150,7 +157,11 @@ impl Scheduler {
     /// without loss.
     pub async fn next(&mut self) -> Option<Result<Signal, Error>> {
         loop {
-            let due = self.shared.reconciler().deadline().map(|after| self.origin + after);
+            let due = self
+                .shared
+                .reconciler()
+                .deadline()
+                .map(|after| self.origin + after);
             let ask = async {
                 match due {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -220,7 +231,11 @@ impl Scheduler {
         self.shared.reconciler().begin(self.origin.elapsed());
         self.subscriptions += 1;
         let master = subscribed.master_info.map(Box::new);
-        Signal::Subscribed { framework_id, master, again: self.subscriptions > 1 }
+        Signal::Subscribed {
+            framework_id,
+            master,
+            again: self.subscriptions > 1,
+        }
     }
 }
 
@@ -242,27 +257,44 @@ impl Protocol for Subscriber {
     const NAMED: bool = true;
 
     fn subscribe(&self, content_type: ContentType) -> Bytes {
-        let Registration { info, suppressed_roles, offer_constraints } = self.registration.clone();
+        let Registration {
+            info,
+            suppressed_roles,
+            offer_constraints,
+        } = self.registration.clone();
         content_type.encode(&Call {
             framework_id: info.id.clone(),
             r#type: Some(call::Type::Subscribe.into()),
-            subscribe: Some(call::Subscribe { framework_info: info, suppressed_roles, offer_constraints }),
+            subscribe: Some(call::Subscribe {
+                framework_info: info,
+                suppressed_roles,
+                offer_constraints,
+            }),
             ..Call::default()
         })
     }
 
     fn decode(content_type: ContentType, record: Bytes) -> Result<Event, Error> {
-        content_type.decode(record).map_err(|error| Error::Decode(transport::chain(&error)))
+        content_type
+            .decode(record)
+            .map_err(|error| Error::Decode(transport::chain(&error)))
     }
 
     fn kind(event: &Event) -> Kind {
         match event.r#type() {
-            event::Type::Subscribed => {
-                Kind::Subscribed(event.subscribed.as_ref().and_then(|state| state.heartbeat_interval_seconds))
-            }
-            event::Type::Error => {
-                Kind::Error(event.error.as_ref().map(|error| error.message.clone()).unwrap_or_default())
-            }
+            event::Type::Subscribed => Kind::Subscribed(
+                event
+                    .subscribed
+                    .as_ref()
+                    .and_then(|state| state.heartbeat_interval_seconds),
+            ),
+            event::Type::Error => Kind::Error(
+                event
+                    .error
+                    .as_ref()
+                    .map(|error| error.message.clone())
+                    .unwrap_or_default(),
+            ),
             other => Kind::Other(other.as_str_name().to_owned()),
         }
     }

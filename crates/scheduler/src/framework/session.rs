@@ -25,11 +25,17 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { session: Mutex::new(None), reconciler: Mutex::new(Reconciler::new(seed)) }
+        Self {
+            session: Mutex::new(None),
+            reconciler: Mutex::new(Reconciler::new(seed)),
+        }
     }
 
     pub(crate) fn session(&self) -> Option<Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn begin_session(&self, session: Session) {

@@ -19,7 +19,9 @@ impl Agent {
     /// A client of the agent at this address; nothing is connected yet.
     pub fn new(address: Address, options: &Options) -> Self {
         let detector = Arc::new(StaticMasters::new(vec![address]));
-        Self { caller: Arc::new(Caller::new(detector, super::PATH, options)) }
+        Self {
+            caller: Arc::new(Caller::new(detector, super::PATH, options)),
+        }
     }
 
     /// Sends any call that has one answer.
@@ -37,8 +39,16 @@ impl Agent {
     /// # Errors
     /// [`Error::NotReady`] with status 404 when there is no such file (yet).
     pub async fn read_file(&self, path: &str, offset: u64, length: u64) -> Result<response::ReadFile, Error> {
-        let read_file = Some(call::ReadFile { path: path.to_owned(), offset, length: Some(length) });
-        let call = Call { r#type: Some(call::Type::ReadFile.into()), read_file, ..Call::default() };
+        let read_file = Some(call::ReadFile {
+            path: path.to_owned(),
+            offset,
+            length: Some(length),
+        });
+        let call = Call {
+            r#type: Some(call::Type::ReadFile.into()),
+            read_file,
+            ..Call::default()
+        };
         let answer = self.call(&call).await?.ok_or(Error::Incomplete("a body"))?;
         answer.read_file.ok_or(Error::Incomplete("read_file"))
     }

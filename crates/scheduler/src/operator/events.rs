@@ -64,7 +64,9 @@ pub struct EventStream {
 
 impl EventStream {
     pub(crate) fn new(detector: Arc<dyn MasterDetector>, options: &Options) -> Self {
-        Self { follower: Follower::new(Operator, detector, options) }
+        Self {
+            follower: Follower::new(Operator, detector, options),
+        }
     }
 
     /// The next update, or the error that ended it for good; `None` after that. May be dropped and called again
@@ -99,12 +101,16 @@ impl EventStream {
 
 fn update(mut event: Event, record: Bytes) -> Update {
     match event.subscribed.take() {
-        Some(state) if event.r#type() == event::Type::Subscribed => {
-            Update::Snapshot { state: Box::new(state), record }
-        }
+        Some(state) if event.r#type() == event::Type::Subscribed => Update::Snapshot {
+            state: Box::new(state),
+            record,
+        },
         subscribed => {
             event.subscribed = subscribed;
-            Update::Event { event: Box::new(event), record }
+            Update::Event {
+                event: Box::new(event),
+                record,
+            }
         }
     }
 }
@@ -119,18 +125,26 @@ impl Protocol for Operator {
     const NAMED: bool = false;
 
     fn subscribe(&self, content_type: ContentType) -> Bytes {
-        content_type.encode(&Call { r#type: Some(call::Type::Subscribe.into()), ..Call::default() })
+        content_type.encode(&Call {
+            r#type: Some(call::Type::Subscribe.into()),
+            ..Call::default()
+        })
     }
 
     fn decode(content_type: ContentType, record: Bytes) -> Result<Event, Error> {
-        content_type.decode(record).map_err(|error| Error::Decode(transport::chain(&error)))
+        content_type
+            .decode(record)
+            .map_err(|error| Error::Decode(transport::chain(&error)))
     }
 
     fn kind(event: &Event) -> Kind {
         match event.r#type() {
-            event::Type::Subscribed => {
-                Kind::Subscribed(event.subscribed.as_ref().and_then(|state| state.heartbeat_interval_seconds))
-            }
+            event::Type::Subscribed => Kind::Subscribed(
+                event
+                    .subscribed
+                    .as_ref()
+                    .and_then(|state| state.heartbeat_interval_seconds),
+            ),
             other => Kind::Other(other.as_str_name().to_owned()),
         }
     }

@@ -29,10 +29,10 @@ pub use agent::Agent;
 pub use events::{EventStream, Update};
 pub use queue::{Buffered, Overflow, Queue};
 
+use crate::Error;
 use crate::calls::Caller;
 use crate::detector::{MasterDetector, StaticMasters};
 use crate::options::Options;
-use crate::Error;
 
 /// Where a master takes operator calls.
 pub(crate) const PATH: &str = "/api/v1";
@@ -52,13 +52,20 @@ impl Client {
     /// # Errors
     /// [`Error::Address`].
     pub fn connect(masters: &str) -> Result<Self, Error> {
-        Ok(Self::new(Arc::new(StaticMasters::parse(masters)?), Options::default()))
+        Ok(Self::new(
+            Arc::new(StaticMasters::parse(masters)?),
+            Options::default(),
+        ))
     }
 
     /// A client of the masters a detector finds.
     pub fn new(detector: Arc<dyn MasterDetector>, options: Options) -> Self {
         let caller = Arc::new(Caller::new(Arc::clone(&detector), PATH, &options));
-        Self { detector, options, caller }
+        Self {
+            detector,
+            options,
+            caller,
+        }
     }
 
     /// Sends any call but SUBSCRIBE; the answer is `None` for calls that have none.
@@ -79,7 +86,10 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn state(&self) -> Result<response::GetState, Error> {
-        self.get(call::Type::GetState).await?.get_state.ok_or(Error::Incomplete("get_state"))
+        self.get(call::Type::GetState)
+            .await?
+            .get_state
+            .ok_or(Error::Incomplete("get_state"))
     }
 
     /// GET_AGENTS.
@@ -87,7 +97,10 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn agents(&self) -> Result<response::GetAgents, Error> {
-        self.get(call::Type::GetAgents).await?.get_agents.ok_or(Error::Incomplete("get_agents"))
+        self.get(call::Type::GetAgents)
+            .await?
+            .get_agents
+            .ok_or(Error::Incomplete("get_agents"))
     }
 
     /// GET_FRAMEWORKS.
@@ -95,7 +108,10 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn frameworks(&self) -> Result<response::GetFrameworks, Error> {
-        self.get(call::Type::GetFrameworks).await?.get_frameworks.ok_or(Error::Incomplete("get_frameworks"))
+        self.get(call::Type::GetFrameworks)
+            .await?
+            .get_frameworks
+            .ok_or(Error::Incomplete("get_frameworks"))
     }
 
     /// GET_TASKS.
@@ -103,7 +119,10 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn tasks(&self) -> Result<response::GetTasks, Error> {
-        self.get(call::Type::GetTasks).await?.get_tasks.ok_or(Error::Incomplete("get_tasks"))
+        self.get(call::Type::GetTasks)
+            .await?
+            .get_tasks
+            .ok_or(Error::Incomplete("get_tasks"))
     }
 
     /// GET_EXECUTORS.
@@ -111,7 +130,10 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn executors(&self) -> Result<response::GetExecutors, Error> {
-        self.get(call::Type::GetExecutors).await?.get_executors.ok_or(Error::Incomplete("get_executors"))
+        self.get(call::Type::GetExecutors)
+            .await?
+            .get_executors
+            .ok_or(Error::Incomplete("get_executors"))
     }
 
     /// GET_MASTER: the leading master.
@@ -119,7 +141,10 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn master(&self) -> Result<response::GetMaster, Error> {
-        self.get(call::Type::GetMaster).await?.get_master.ok_or(Error::Incomplete("get_master"))
+        self.get(call::Type::GetMaster)
+            .await?
+            .get_master
+            .ok_or(Error::Incomplete("get_master"))
     }
 
     /// GET_VERSION.
@@ -127,7 +152,10 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn version(&self) -> Result<response::GetVersion, Error> {
-        self.get(call::Type::GetVersion).await?.get_version.ok_or(Error::Incomplete("get_version"))
+        self.get(call::Type::GetVersion)
+            .await?
+            .get_version
+            .ok_or(Error::Incomplete("get_version"))
     }
 
     /// GET_HEALTH: whether the master is healthy.
@@ -136,7 +164,9 @@ impl Client {
     /// See [`Error`].
     pub async fn healthy(&self) -> Result<bool, Error> {
         let health = self.get(call::Type::GetHealth).await?.get_health;
-        health.map(|health| health.healthy).ok_or(Error::Incomplete("get_health"))
+        health
+            .map(|health| health.healthy)
+            .ok_or(Error::Incomplete("get_health"))
     }
 
     /// TEARDOWN: ends a framework with its tasks.
@@ -144,13 +174,22 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with status 400 when the master does not know the framework.
     pub async fn teardown(&self, framework: proto::v1::FrameworkId) -> Result<(), Error> {
-        let teardown = Some(call::Teardown { framework_id: framework });
-        let call = Call { r#type: Some(call::Type::Teardown.into()), teardown, ..Call::default() };
+        let teardown = Some(call::Teardown {
+            framework_id: framework,
+        });
+        let call = Call {
+            r#type: Some(call::Type::Teardown.into()),
+            teardown,
+            ..Call::default()
+        };
         self.call(&call).await.map(drop)
     }
 
     async fn get(&self, what: call::Type) -> Result<Response, Error> {
-        let call = Call { r#type: Some(what.into()), ..Call::default() };
+        let call = Call {
+            r#type: Some(what.into()),
+            ..Call::default()
+        };
         self.call(&call).await?.ok_or(Error::Incomplete("a body"))
     }
 }

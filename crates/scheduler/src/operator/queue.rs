@@ -32,7 +32,11 @@ pub struct Queue {
 impl Default for Queue {
     /// 1,024 records, 16 MiB, [`Overflow::Wait`].
     fn default() -> Self {
-        Self { records: 1024, bytes: 16 * 1024 * 1024, overflow: Overflow::Wait }
+        Self {
+            records: 1024,
+            bytes: 16 * 1024 * 1024,
+            overflow: Overflow::Wait,
+        }
     }
 }
 
@@ -54,7 +58,10 @@ impl Buffered {
     pub(crate) fn start(stream: EventStream, queue: Queue) -> Self {
         let (sender, receiver) = mpsc::channel(queue.records.max(1));
         let reader = tokio::spawn(Reader::new(stream, queue, sender).run());
-        Self { queue: receiver, reader }
+        Self {
+            queue: receiver,
+            reader,
+        }
     }
 
     /// The next update; like [`EventStream::next`].
@@ -91,7 +98,13 @@ impl Reader {
         let total = u32::try_from(queue.bytes.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         // A u32 fits in usize wherever tokio runs.
         let permits = usize::try_from(total).unwrap_or(usize::MAX);
-        Self { stream, sender, budget: Arc::new(Semaphore::new(permits)), total, overflow: queue.overflow }
+        Self {
+            stream,
+            sender,
+            budget: Arc::new(Semaphore::new(permits)),
+            total,
+            overflow: queue.overflow,
+        }
     }
 
     async fn run(mut self) {
@@ -111,17 +124,29 @@ impl Reader {
         u32::try_from(size).unwrap_or(u32::MAX).min(self.total)
     }
 
-    async fn push(&self, update: Result<Update, Error>) -> Result<(), Gone> {
+    async fn push(&mut self, update: Result<Update, Error>) -> Result<(), Gone> {
         let share = self.share(&update);
-        let bytes = Arc::clone(&self.budget).acquire_many_owned(share).await.map_err(|_| Gone)?;
-        self.sender.send(Queued { update, _bytes: bytes }).await.map_err(|_| Gone)
+        let bytes = Arc::clone(&self.budget)
+            .acquire_many_owned(share)
+            .await
+            .map_err(|_| Gone)?;
+        self.sender
+            .send(Queued {
+                update,
+                _bytes: bytes,
+            })
+            .await
+            .map_err(|_| Gone)
     }
 
     async fn push_or_disconnect(&mut self, update: Result<Update, Error>) -> Result<(), Gone> {
         let share = self.share(&update);
         let room = Arc::clone(&self.budget).try_acquire_many_owned(share);
         if let (Ok(bytes), Ok(slot)) = (room, self.sender.try_reserve()) {
-            slot.send(Queued { update, _bytes: bytes });
+            slot.send(Queued {
+                update,
+                _bytes: bytes,
+            });
             return Ok(());
         }
         if self.sender.is_closed() {
@@ -143,9 +168,14 @@ impl Reader {
     }
 
     /// Waits until the consumer has taken everything.
-    async fn caught_up(&self) -> Result<(), Gone> {
+    async fn caught_up(&mut self) -> Result<(), Gone> {
         drop(self.budget.acquire_many(self.total).await.map_err(|_| Gone)?);
-        drop(self.sender.reserve_many(self.sender.max_capacity()).await.map_err(|_| Gone)?);
+        drop(
+            self.sender
+                .reserve_many(self.sender.max_capacity())
+                .await
+                .map_err(|_| Gone)?,
+        );
         Ok(())
     }
 }
