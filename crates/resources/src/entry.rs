@@ -267,9 +267,27 @@ impl Entry {
             && same_arc(self.meta.as_ref(), other.meta.as_ref())
     }
 
-    /// Same identity and value; copies aside.
-    pub(crate) fn same(&self, other: &Self) -> bool {
+    /// Same name, metadata and value; copies aside.
+    pub fn same(&self, other: &Self) -> bool {
         self.same_identity(other) && self.value == other.value
+    }
+
+    /// The same resource, held by nobody.
+    #[must_use]
+    pub fn unallocated(self) -> Self {
+        Self {
+            allocation: None,
+            ..self
+        }
+    }
+
+    /// The same resource in another amount.
+    #[must_use]
+    pub fn with_value(&self, value: Value) -> Self {
+        Self {
+            value,
+            ..self.clone()
+        }
     }
 
     /// With other metadata; plain metadata becomes none.

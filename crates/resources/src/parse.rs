@@ -1,4 +1,5 @@
-//! Resources as operators write them: `cpus:4;mem:1024;ports:[31000-32000];bugs(role):{a,b}`.
+//! Resources as operators write them: `cpus:4;mem:1024;ports:[31000-32000];bugs(role):{a,b}`, or a JSON
+//! array of resource messages.
 
 use crate::entry::{Entry, Meta, Reservation, Value};
 use crate::{Error, Name, Ranges, Resources, Scalar, Set, role};
@@ -13,11 +14,15 @@ impl Resources {
         Self::parse_for(text, role::DEFAULT)
     }
 
-    /// Parses the text form; what names no role is reserved to `default_role` (statically), unless that is `*`.
+    /// Parses the text form, or JSON if it starts with `[`; what names no role is reserved to
+    /// `default_role` (statically), unless that is `*`.
     ///
     /// # Errors
-    /// [`Error::Syntax`] for what cannot be read, or the rule that it breaks.
+    /// [`Error::Syntax`] or [`Error::Json`] for what cannot be read, or the rule that it breaks.
     pub fn parse_for(text: &str, default_role: &str) -> Result<Self, Error> {
+        if text.trim_start().starts_with('[') {
+            return json(text, default_role);
+        }
         let mut all = Self::new();
         for piece in text.split(';').map(str::trim).filter(|piece| !piece.is_empty()) {
             let entry = parse_piece(piece, default_role)?;
@@ -31,6 +36,31 @@ impl Resources {
             all.add_entry(&entry);
         }
         Ok(all)
+    }
+}
+
+/// A JSON array of resource messages, in any form.
+fn json(text: &str, default_role: &str) -> Result<Resources, Error> {
+    let elements: Vec<serde_json::Value> =
+        serde_json::from_str(text).map_err(|error| Error::Json(error.to_string()))?;
+    let mut all = Resources::new();
+    for element in elements {
+        let bytes = element.to_string();
+        let mut message: proto::v1::Resource =
+            proto::json::from_slice(bytes.as_bytes()).map_err(|error| Error::Json(error.to_string()))?;
+        default_to(&mut message, default_role);
+        all.add_entry(&Entry::from_proto(&message)?);
+    }
+    Ok(all)
+}
+
+#[allow(
+    deprecated,
+    reason = "a resource that says nothing of its role gets the default one"
+)]
+fn default_to(message: &mut proto::v1::Resource, default_role: &str) {
+    if message.role.is_none() && message.reservations.is_empty() {
+        message.role = Some(default_role.to_owned());
     }
 }
 
@@ -84,10 +114,6 @@ fn parse_value(name: &str, text: &str) -> Result<Option<Value>, Error> {
         value,
     };
     let amount = Scalar::from_f64(value).ok_or_else(invalid)?;
-    #[expect(
-        clippy::float_cmp,
-        reason = "only a value that is nothing exactly may round to nothing"
-    )]
     let nothing = value == 0.0;
     if !amount.is_positive() && !nothing {
         return Err(invalid());

@@ -56,10 +56,6 @@ fn validate_value(resource: &Resource) -> Result<(), Error> {
 
 fn validate_scalar(name: &str, value: f64) -> Result<(), Error> {
     let fixed = Scalar::from_f64(value);
-    #[expect(
-        clippy::float_cmp,
-        reason = "only a value that is nothing exactly may round to nothing"
-    )]
     let nothing = value == 0.0;
     match fixed {
         Some(fixed) if fixed.is_positive() || nothing => Ok(()),

@@ -1,0 +1,352 @@
+//! One allocation run.
+
+use super::allocator::Allocator;
+use super::offered::Offered;
+use super::options::Sorter;
+use super::shrink::shrink;
+use process::Time;
+use rand::seq::SliceRandom;
+use resources::{Entry, Quantities, Resources};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many of an order are looked at before all of it is: mostly the first takes everything.
+const FIRST_LOOK: usize = 4;
+
+/// The two passes over the agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Guarantees that are not met yet.
+    Guarantees,
+    /// Everything else, by share.
+    FairShare,
+}
+
+/// What a run has done so far.
+#[derive(Debug, Default)]
+struct Run {
+    offers: Vec<Offered>,
+    /// Shared resources are offered once per run and agent.
+    shared: BTreeMap<u32, Resources>,
+    /// Places in the orders that are out of date until the visit ends.
+    charged: Vec<(u32, u32)>,
+    roles: Vec<u32>,
+    frameworks: Vec<u32>,
+}
+
+/// What a visit offers one framework.
+#[derive(Debug)]
+struct Cut {
+    resources: Resources,
+    /// Something was kept back for a quota.
+    limited: bool,
+}
+
+impl Allocator {
+    /// Decides who is offered what. Only agents about which something changed are visited, at most
+    /// [`crate::Config::agents_per_run`] of them; [`Allocator::deadline`] is then now.
+    pub fn allocate(&mut self, now: Time) -> Vec<Offered> {
+        self.expire_filters(now);
+        if self.hold.is_some_and(|(_, until)| now < until) {
+            return Vec::new();
+        }
+        self.hold = None;
+        let mut due = self.marks.take_due(now);
+        due.retain(|ax| self.is_offerable(*ax));
+        if due.is_empty() {
+            return Vec::new();
+        }
+        due.shuffle(&mut self.rng);
+        let rest = due.split_off(due.len().min(self.config.agents_per_run.max(1)));
+        self.marks.put_back(&rest, now);
+        let mut run = Run::default();
+        if !self.quotas.required.is_empty() {
+            for &ax in &due {
+                self.visit(ax, Stage::Guarantees, &mut run);
+            }
+            due.shuffle(&mut self.rng);
+        }
+        for &ax in &due {
+            self.visit(ax, Stage::FairShare, &mut run);
+        }
+        run.offers
+    }
+
+    /// Offers what can be offered of one agent.
+    fn visit(&mut self, ax: u32, stage: Stage, run: &mut Run) {
+        if !self.worth_a_visit(ax, stage) {
+            return;
+        }
+        let mut looked = 0;
+        let mut limit = FIRST_LOOK;
+        loop {
+            let mut roles = std::mem::take(&mut run.roles);
+            self.list_roles(limit, &mut roles);
+            let known = roles.len();
+            let go_on = roles
+                .iter()
+                .skip(looked)
+                .all(|rx| self.visit_role(ax, *rx, stage, run));
+            run.roles = roles;
+            if !go_on || known < limit {
+                break;
+            }
+            looked = known;
+            limit = usize::MAX;
+        }
+        for (rx, fx) in run.charged.drain(..) {
+            self.roles.relist(rx, fx);
+        }
+    }
+
+    fn worth_a_visit(&self, ax: u32, stage: Stage) -> bool {
+        let agent = &self.agents[ax];
+        if stage == Stage::Guarantees && (agent.quota_free.is_empty() || self.quotas.required.is_empty()) {
+            return false;
+        }
+        !agent.free.is_empty()
+            && (self.own_minimums > 0 || is_allocatable(&agent.free, &self.config.min_allocatable))
+    }
+
+    fn list_roles(&mut self, limit: usize, out: &mut Vec<u32>) {
+        match self.config.role_sorter {
+            Sorter::Drf => self.roles.leaves(limit, out),
+            // A second look must not draw again, so the first is complete.
+            Sorter::Random => self.roles.leaves_at_random(&mut self.rng, out),
+        }
+    }
+
+    fn list_frameworks(&mut self, rx: u32, limit: usize, out: &mut Vec<u32>) {
+        match self.config.framework_sorter {
+            Sorter::Drf => self.roles.frameworks(rx, limit, out),
+            Sorter::Random => self.roles.frameworks_at_random(rx, &mut self.rng, out),
+        }
+    }
+
+    /// Returns whether further roles may still get something.
+    fn visit_role(&mut self, ax: u32, rx: u32, stage: Stage, run: &mut Run) -> bool {
+        if stage == Stage::Guarantees {
+            let node = self.roles.node(rx);
+            let top = self.quotas.top(node.top);
+            // Quota is for top-level roles only.
+            if *top.name != *node.path || top.unsatisfied().is_empty() {
+                return true;
+            }
+        }
+        let mut looked = 0;
+        let mut limit = FIRST_LOOK;
+        loop {
+            let mut frameworks = std::mem::take(&mut run.frameworks);
+            self.list_frameworks(rx, limit, &mut frameworks);
+            let known = frameworks.len();
+            let mut go_on = true;
+            for &fx in frameworks.iter().skip(looked) {
+                if !self.visit_framework(ax, rx, fx, stage, run) {
+                    go_on = false;
+                    break;
+                }
+            }
+            run.frameworks = frameworks;
+            if !go_on || known < limit {
+                break;
+            }
+            looked = known;
+            limit = usize::MAX;
+        }
+        self.worth_a_visit(ax, stage)
+    }
+
+    /// Returns whether further frameworks of the role may still get something.
+    fn visit_framework(&mut self, ax: u32, rx: u32, fx: u32, stage: Stage, run: &mut Run) -> bool {
+        let Some(available) = self.available(ax, rx, run) else {
+            return false;
+        };
+        if stage == Stage::Guarantees && self.quotas.top(self.roles.node(rx).top).unsatisfied().is_empty() {
+            return false;
+        }
+        if !self.may_have(ax, rx, fx) || !self.meets_minimum(rx, fx, &available) {
+            return true;
+        }
+        let available = self.strip(ax, fx, available);
+        let Some(cut) = self.cut(&available, rx, stage) else {
+            return true;
+        };
+        if cut.limited {
+            self.marks.limit(ax);
+        }
+        if cut.resources.is_empty()
+            || !self.meets_minimum(rx, fx, &cut.resources)
+            || self.is_filtered(ax, fx, rx, &cut.resources)
+        {
+            return true;
+        }
+        self.offer(ax, rx, fx, &cut.resources, run);
+        !self.agents[ax].free.is_empty()
+    }
+
+    /// What the role may use of the agent; `None` when nothing.
+    fn available(&self, ax: u32, rx: u32, run: &Run) -> Option<Resources> {
+        let agent = &self.agents[ax];
+        let mut available = if agent.traits.reserved {
+            agent.free.allocatable_to(&self.roles.node(rx).path)
+        } else {
+            agent.free.clone()
+        };
+        if let Some(offered) = run.shared.get(&ax) {
+            available = available.filter(|entry| !entry.is_shared() || !offered.contains_entry(entry));
+        }
+        (!available.is_empty()).then_some(available)
+    }
+
+    /// What does not depend on the amounts: capabilities and regions.
+    fn may_have(&self, ax: u32, rx: u32, fx: u32) -> bool {
+        let agent = &self.agents[ax];
+        let capabilities = &self.frameworks[fx].options.capabilities;
+        if agent.has_gpus && self.config.filter_gpu_resources && !capabilities.gpu_resources {
+            return false;
+        }
+        if let (Some(mine), Some(other)) = (&self.config.region, &agent.options.region)
+            && mine != other
+            && !capabilities.region_aware
+        {
+            return false;
+        }
+        if capabilities.multi_role && !agent.options.multi_role {
+            return false;
+        }
+        agent.options.hierarchical_role || !self.roles.node(rx).path.contains('/')
+    }
+
+    /// The framework's own minimum for the role, or else the cluster's.
+    fn meets_minimum(&self, rx: u32, fx: u32, offer: &Resources) -> bool {
+        let own = &self.frameworks[fx].options.min_allocatable;
+        if own.is_empty() {
+            return is_allocatable(offer, &self.config.min_allocatable);
+        }
+        let sets = own
+            .get(&*self.roles.node(rx).path)
+            .unwrap_or(&self.config.min_allocatable);
+        is_allocatable(offer, sets)
+    }
+
+    /// Leaves out what the framework cannot deal with.
+    fn strip(&self, ax: u32, fx: u32, available: Resources) -> Resources {
+        let traits = self.agents[ax].traits;
+        let capabilities = self.frameworks[fx].options.capabilities;
+        let shared = traits.shared && !capabilities.shared_resources;
+        let revocable = traits.revocable && !capabilities.revocable_resources;
+        let refined = traits.refined && !capabilities.reservation_refinement;
+        if !shared && !revocable && !refined {
+            return available;
+        }
+        available.filter(|entry| {
+            !(shared && entry.is_shared()
+                || revocable && entry.is_revocable()
+                || refined && entry.is_refined())
+        })
+    }
+
+    /// How much of what is available may be offered, given the quotas. `None` when the stage is not about
+    /// this role at all.
+    fn cut(&mut self, available: &Resources, rx: u32, stage: Stage) -> Option<Cut> {
+        if self.quotas.configured == 0 {
+            let resources =
+                available.filter(|entry| !is_quota_part(entry)) + &available.filter(is_quota_part);
+            return Some(Cut {
+                resources,
+                limited: false,
+            });
+        }
+        let (quota, other) = (
+            available.filter(is_quota_part),
+            available.filter(|e| !is_quota_part(e)),
+        );
+        match stage {
+            Stage::Guarantees => self.cut_guaranteed(&quota, &other, rx),
+            Stage::FairShare => {
+                let (extra, limited) = self.cut_extra(&quota, &Quantities::new(), rx);
+                Some(Cut {
+                    resources: other + &extra,
+                    limited,
+                })
+            }
+        }
+    }
+
+    fn cut_guaranteed(&mut self, quota: &Resources, other: &Resources, rx: u32) -> Option<Cut> {
+        let mut owed = self.quotas.top(self.roles.node(rx).top).unsatisfied();
+        let guaranteed = shrink(quota, &mut owed, &mut self.rng);
+        if guaranteed.is_empty() {
+            return None;
+        }
+        let path = Arc::clone(&self.roles.node(rx).path);
+        // Reservations of roles above are left to the second stage.
+        let other = other.filter(|entry| {
+            !entry.is_scalar() || entry.is_revocable() || entry.reserved_role() == Some(&*path)
+        });
+        let (extra, limited) = self.cut_extra(&(quota - &guaranteed), &Quantities::scalars(&guaranteed), rx);
+        Some(Cut {
+            resources: other + &guaranteed + &extra,
+            limited,
+        })
+    }
+
+    /// What may be given beyond a guarantee: within the role's limits, and without touching what others are
+    /// still owed.
+    fn cut_extra(&mut self, extra: &Resources, guaranteed: &Quantities, rx: u32) -> (Resources, bool) {
+        let before = Quantities::scalars(extra);
+        let node = self.roles.node(rx);
+        let top = self.quotas.top(node.top);
+        let mut extra = extra.clone();
+        // Compat: a role below the top has no limits of its own, though it counts for those of its top.
+        if !top.limits.is_empty() && *top.name == *node.path {
+            let mut left = top.limits.minus_floor(&top.consumed()).minus_floor(guaranteed);
+            extra = shrink(&extra, &mut left, &mut self.rng);
+        }
+        if !self.quotas.required.is_empty() {
+            // The guaranteed part leaves the headroom and what is required of it alike.
+            let mut left = self.quotas.headroom.minus_floor(&self.quotas.required);
+            extra = shrink(&extra, &mut left, &mut self.rng);
+        }
+        let limited = Quantities::scalars(&extra) != before;
+        (extra, limited)
+    }
+
+    fn offer(&mut self, ax: u32, rx: u32, fx: u32, resources: &Resources, run: &mut Run) {
+        let role = Arc::clone(&self.roles.node(rx).path);
+        let allocated = resources.allocate_shared(&role);
+        if self.agents[ax].traits.shared {
+            *run.shared.entry(ax).or_default() += &resources.shared();
+        }
+        self.take(ax, fx, rx, &allocated);
+        run.charged.push((rx, fx));
+        run.offers.push(Offered {
+            framework: self.frameworks[fx].id.clone(),
+            role,
+            agent: self.agents[ax].id.clone(),
+            resources: allocated,
+        });
+    }
+}
+
+/// Unreserved, nonrevocable scalars: what quota is about.
+fn is_quota_part(entry: &Entry) -> bool {
+    entry.is_scalar() && entry.is_unreserved() && !entry.is_revocable()
+}
+
+/// Whether one of the sets of amounts is there. No set at all = no minimum; an empty offer is none.
+fn is_allocatable(offer: &Resources, sets: &[Quantities]) -> bool {
+    if sets.is_empty() {
+        return !offer.is_empty();
+    }
+    sets.iter().any(|set| {
+        set.iter().all(|(name, least)| {
+            let there: resources::Scalar = offer
+                .iter()
+                .filter(|entry| entry.name() == name)
+                .map(|entry| entry.value().quantity())
+                .sum();
+            there >= least
+        })
+    })
+}
