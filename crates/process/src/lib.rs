@@ -1,4 +1,39 @@
-//! Processes that own their state and talk by messages; libprocess's wire protocol, HTTP server and clock.
+//! Processes that own their state and talk by messages, local or remote, and the HTTP server they hang on.
+//!
+//! The model and the wire protocol are libprocess's: a [`Runtime`] is one instance with its listener, sockets and
+//! [`Clock`]; a [`Process`] handles one event at a time; messages go to a [`Upid`], whether it is in this runtime, on
+//! this host or elsewhere. Peers built on libprocess cannot tell the difference (facts: libprocess-wire).
 
+#![warn(missing_docs)]
+
+mod actor;
 pub mod build;
+mod builtin;
+mod clock;
+mod duration;
+mod environment;
+mod error;
+pub mod filter;
 pub mod flags;
+pub mod http;
+pub mod metrics;
+mod net;
+mod runtime;
+mod server;
+mod time;
+mod upid;
+pub mod wire;
+
+pub use actor::{
+    Context, Handle, INBOUND_HIGH_WATER, INBOUND_HIGH_WATER_EVENTS, LinkMode, Message, Process, QueueCounts, Typed,
+};
+pub use builtin::{Files, Version, files};
+pub use clock::{Clock, Elapsed, Timer};
+pub use duration::{format_duration, parse_duration};
+pub use environment::Environment;
+pub use error::Error;
+pub use net::SEND_QUEUE_LIMIT;
+pub use runtime::{Runtime, Settings};
+pub use server::HttpLimits;
+pub use time::Time;
+pub use upid::Upid;

@@ -1,0 +1,82 @@
+//! The listener, and what happens on an accepted connection.
+//!
+//! Every connection starts as a libprocess peer's would: [`peer`] reads messages, each a small HTTP request, without
+//! further machinery. The first request that is no message hands the connection to hyper ([`client`]), which keeps it.
+//!
+//! **Bounds** are in [`HttpLimits`]. Connections of libprocess peers, those that have carried a message, are never
+//! closed for being idle: a peer takes the end of a connection for the end of the process behind it.
+
+mod answer;
+mod client;
+mod deliver;
+mod head;
+mod limits;
+mod peer;
+mod rewind;
+mod route;
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::time::Duration;
+
+pub(crate) use limits::Connections;
+pub use limits::HttpLimits;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::Error;
+use crate::runtime::Runtime;
+
+/// Connections that may wait to be accepted; the kernel caps it.
+const BACKLOG: i32 = 65_535;
+
+/// Opens a listening socket.
+pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    try_listen(address).map_err(|error| Error::Listen(address, error))
+}
+
+fn try_listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if let SocketAddr::V6(SocketAddrV6 { .. }) = address {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts connections until the runtime shuts down.
+pub(crate) async fn accept(runtime: Runtime, listener: TcpListener) {
+    let mut shutdown = runtime.shutting_down();
+    loop {
+        let permit = tokio::select! {
+            permit = runtime.connections().admit() => permit,
+            _ = shutdown.wait_for(|down| *down) => return,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.wait_for(|down| *down) => return,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                // Compat: small answers must not wait for acknowledgements.
+                if stream.set_nodelay(true).is_err() {
+                    continue;
+                }
+                let weak = runtime.downgrade();
+                let shutdown = runtime.shutting_down();
+                runtime.spawn_task(async move {
+                    peer::serve(weak, stream, client, shutdown).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: let some be closed.
+                tracing::warn!("Failed to accept a connection: {error}");
+                runtime.clock().sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

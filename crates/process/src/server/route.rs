@@ -1,0 +1,116 @@
+//! Which process answers a path.
+
+use crate::http::{Reply, Request, Response, decode_component};
+use crate::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::answer;
+
+/// A path with its process: `/<id>/<rest>`.
+#[derive(Debug, PartialEq, Eq)]
+struct Routed {
+    id: String,
+    path: String,
+}
+
+/// Finds the process for a path: the first segment names it, or the delegate takes the whole.
+fn route(path: &str, delegate: Option<&str>, is_running: impl Fn(&str) -> bool) -> Result<Routed, Response> {
+    if !path.starts_with('/') {
+        return Err(Response::status(http::StatusCode::BAD_REQUEST));
+    }
+    if path.contains("/..") {
+        return Err(Response::not_found());
+    }
+    let trimmed = path.trim_start_matches('/');
+    let (first, rest) = trimmed.split_once('/').unwrap_or((trimmed, ""));
+    let id = decode_component(first).ok_or_else(|| Response::bad_request("Failed to decode the path"))?;
+    if !id.is_empty() && is_running(&id) {
+        let path = format!("/{id}/{rest}");
+        let path = path.strip_suffix('/').unwrap_or(&path).to_owned();
+        return Ok(Routed {
+            id: id.into_owned(),
+            path,
+        });
+    }
+    let Some(delegate) = delegate else {
+        return Err(Response::not_found());
+    };
+    Ok(Routed {
+        id: delegate.to_owned(),
+        path: format!("/{delegate}{path}").trim_end_matches('/').to_owned(),
+    })
+}
+
+/// Whether the firewall has a rule for the path; rules without the delegate's id count with it.
+fn is_disabled(path: &str, rules: &[String], delegate: Option<&str>) -> bool {
+    rules.iter().any(|rule| {
+        rule == path
+            || delegate
+                .is_some_and(|id| path.strip_prefix('/').and_then(|path| path.strip_prefix(id)) == Some(rule))
+    })
+}
+
+/// Hands a request to its process and waits for the answer.
+pub(super) async fn dispatch(runtime: &Runtime, mut request: Request) -> Response {
+    let settings = runtime.settings();
+    let delegate = settings.delegate.as_deref();
+    let routed = match route(&request.path, delegate, |id| runtime.is_running(id)) {
+        Ok(routed) => routed,
+        Err(response) => return response,
+    };
+    if is_disabled(&routed.path, &settings.disabled_endpoints, delegate) {
+        return Response::forbidden(format!("Endpoint '{}' is disabled", routed.path));
+    }
+    let Some(cell) = runtime.find(&routed.id) else {
+        return Response::not_found();
+    };
+    request.path = routed.path;
+    crate::actor::wait_for_room(&cell).await;
+    let (sender, receiver) = oneshot::channel::<Reply>();
+    if !cell.http(request, sender) {
+        return Response::not_found();
+    }
+    match receiver.await {
+        Ok(reply) => reply.response().await,
+        Err(_) => answer::unanswered(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routed(path: &str) -> Result<String, u16> {
+        let running = |id: &str| ["master", "slave(1)", "metrics"].contains(&id);
+        match route(path, Some("master"), running) {
+            Ok(routed) => Ok(format!("{} {}", routed.id, routed.path)),
+            Err(response) => Err(response.status.as_u16()),
+        }
+    }
+
+    #[test]
+    fn paths() {
+        assert_eq!(routed("/master/state").unwrap(), "master /master/state");
+        assert_eq!(routed("/state").unwrap(), "master /master/state");
+        assert_eq!(routed("/").unwrap(), "master /master");
+        assert_eq!(routed("/metrics/snapshot").unwrap(), "metrics /metrics/snapshot");
+        assert_eq!(routed("/slave%281%29/state").unwrap(), "slave(1) /slave(1)/state");
+        assert_eq!(routed("//master//state").unwrap(), "master /master//state");
+        assert_eq!(routed("/nope/x").unwrap(), "master /master/nope/x");
+        assert_eq!(routed("/a/../b"), Err(404));
+        assert_eq!(routed("/..x"), Err(404));
+        assert_eq!(routed("state"), Err(400));
+        assert_eq!(routed("*"), Err(400));
+        assert_eq!(routed(""), Err(400));
+        assert_eq!(routed("/%zz/x"), Err(400));
+        assert_eq!(route("/x", None, |_| false).unwrap_err().status.as_u16(), 404);
+    }
+
+    #[test]
+    fn disabled_endpoints() {
+        let rules = ["/metrics/snapshot".to_owned(), "/state".to_owned()];
+        let check = |path| is_disabled(path, &rules, Some("master"));
+        assert!(check("/metrics/snapshot") && check("/master/state"));
+        assert!(!check("/master/state/x") && !check("/master/slaves") && !check("/files/browse"));
+    }
+}

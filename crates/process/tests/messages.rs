@@ -1,0 +1,200 @@
+//! Messages between processes, in one runtime and between two, over real sockets.
+
+use std::time::Duration;
+
+use process::{Context, LinkMode, Process, Runtime, Settings, Upid};
+use tokio::sync::mpsc;
+
+/// A message of our own, so that this crate's tests need no schema.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Ping {
+    #[prost(uint64, tag = "1")]
+    number: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    padding: bytes::Bytes,
+}
+
+impl prost::Name for Ping {
+    const PACKAGE: &'static str = "test";
+    const NAME: &'static str = "Ping";
+}
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Ping(String, u64),
+    Exited(String),
+}
+
+struct Listener {
+    seen: mpsc::UnboundedSender<Seen>,
+}
+
+impl Process for Listener {
+    fn initialize(&mut self, ctx: &mut Context<Self>) {
+        ctx.install::<Ping>(|this, _ctx, from, ping| {
+            this.seen
+                .send(Seen::Ping(from.id().to_owned(), ping.number))
+                .unwrap();
+        });
+    }
+
+    fn exited(&mut self, _ctx: &mut Context<Self>, upid: &Upid) {
+        self.seen.send(Seen::Exited(upid.id().to_owned())).unwrap();
+    }
+}
+
+struct Silent;
+impl Process for Silent {}
+
+async fn runtime() -> Runtime {
+    Runtime::start(Settings::loopback(0)).await.unwrap()
+}
+
+async fn next(seen: &mut mpsc::UnboundedReceiver<Seen>) -> Seen {
+    tokio::time::timeout(Duration::from_secs(20), seen.recv())
+        .await
+        .expect("in time")
+        .expect("a sender")
+}
+
+fn ping(number: u64) -> Ping {
+    Ping {
+        number,
+        padding: bytes::Bytes::new(),
+    }
+}
+
+#[tokio::test]
+async fn messages_arrive_in_order_within_one_runtime() {
+    let runtime = runtime().await;
+    let (seen, mut events) = mpsc::unbounded_channel();
+    let listener = runtime.spawn("listener", Listener { seen }).unwrap();
+    let sender = runtime.spawn("sender", Silent).unwrap();
+    let to = listener.upid().clone();
+    sender.dispatch(move |_, ctx| {
+        for number in 0..1_000 {
+            if number % 2 == 0 {
+                ctx.send(&to, &ping(number))
+            } else {
+                ctx.post(&to, ping(number))
+            }
+        }
+    });
+    for number in 0..1_000 {
+        assert_eq!(next(&mut events).await, Seen::Ping("sender".to_owned(), number));
+    }
+}
+
+#[tokio::test]
+async fn messages_arrive_in_order_between_runtimes() {
+    let (here, there) = (runtime().await, runtime().await);
+    let (seen, mut events) = mpsc::unbounded_channel();
+    let listener = there.spawn("listener(1)", Listener { seen }).unwrap();
+    let sender = here.spawn("sender", Silent).unwrap();
+    let to = listener.upid().clone();
+    sender.dispatch(move |_, ctx| {
+        ctx.link(&to, LinkMode::Reuse);
+        for number in 0..1_000 {
+            let padding = vec![7; if number % 100 == 0 { 300_000 } else { 10 }].into();
+            ctx.send(&to, &Ping { number, padding });
+        }
+    });
+    for number in 0..1_000 {
+        assert_eq!(next(&mut events).await, Seen::Ping("sender".to_owned(), number));
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_connection_delivers_everything() {
+    let (here, there) = (runtime().await, runtime().await);
+    let (seen, mut events) = mpsc::unbounded_channel();
+    let listener = there.spawn("listener", Listener { seen }).unwrap();
+    let from = here.upid("nobody");
+    for number in 0..50 {
+        here.send_from(
+            &from,
+            listener.upid(),
+            "test.Ping".into(),
+            prost::Message::encode_to_vec(&ping(number)).into(),
+        );
+        assert_eq!(next(&mut events).await, Seen::Ping("nobody".to_owned(), number));
+    }
+}
+
+#[tokio::test]
+async fn the_loss_of_a_runtime_is_told_once_per_linked_process() {
+    let (here, there) = (runtime().await, runtime().await);
+    let (seen, mut events) = mpsc::unbounded_channel();
+    let listener = here.spawn("listener", Listener { seen }).unwrap();
+    let (a, b) = (there.upid("a"), there.upid("b"));
+    listener.dispatch(move |_, ctx| {
+        ctx.link(&b, LinkMode::Reuse);
+        ctx.link(&a, LinkMode::Reuse);
+    });
+    // A message that comes through shows that the connection is open.
+    let (seen, mut others) = mpsc::unbounded_channel();
+    let other = there.spawn("a", Listener { seen }).unwrap();
+    let to = other.upid().clone();
+    listener.dispatch(move |_, ctx| ctx.send(&to, &ping(1)));
+    assert_eq!(next(&mut others).await, Seen::Ping("listener".to_owned(), 1));
+    there.shutdown().await;
+    assert_eq!(next(&mut events).await, Seen::Exited("a".to_owned()));
+    assert_eq!(next(&mut events).await, Seen::Exited("b".to_owned()));
+    assert!(events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn linking_to_nobody_is_told_at_once() {
+    let here = runtime().await;
+    let (seen, mut events) = mpsc::unbounded_channel();
+    let listener = here.spawn("listener", Listener { seen }).unwrap();
+    let local = here.upid("gone");
+    listener.dispatch(move |_, ctx| ctx.link(&local, LinkMode::Reuse));
+    assert_eq!(next(&mut events).await, Seen::Exited("gone".to_owned()));
+    // Nobody listens on a port that was just given back.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let remote: Upid = format!("gone@{free}").parse().unwrap();
+    listener.dispatch(move |_, ctx| ctx.link(&remote, LinkMode::Reconnect));
+    assert_eq!(next(&mut events).await, Seen::Exited("gone".to_owned()));
+}
+
+#[tokio::test]
+async fn a_local_link_ends_with_the_process() {
+    let here = runtime().await;
+    let (seen, mut events) = mpsc::unbounded_channel();
+    let listener = here.spawn("listener", Listener { seen }).unwrap();
+    let other = here.spawn("other", Silent).unwrap();
+    let to = other.upid().clone();
+    listener
+        .call(move |_, ctx| ctx.link(&to, LinkMode::Reuse))
+        .await
+        .unwrap();
+    other.terminate();
+    other.wait().await;
+    assert_eq!(next(&mut events).await, Seen::Exited("other".to_owned()));
+    assert!(!here.is_running("other"));
+    assert!(matches!(
+        other.call(|_, _| ()).await,
+        Err(process::Error::Terminated(_))
+    ));
+}
+
+#[tokio::test]
+async fn an_id_is_taken_until_its_process_ends() {
+    let here = runtime().await;
+    let first = here.spawn("x", Silent).unwrap();
+    assert!(matches!(
+        here.spawn("x", Silent),
+        Err(process::Error::DuplicateId(_))
+    ));
+    first.terminate_last();
+    first.wait().await;
+    here.spawn("x", Silent).unwrap();
+    assert_eq!(
+        (here.unique_id("p"), here.unique_id("p"), here.unique_id("q")),
+        ("p(1)".into(), "p(2)".into(), "q(1)".into())
+    );
+}
