@@ -25,7 +25,8 @@ mod upid;
 pub mod wire;
 
 pub use actor::{
-    Context, Handle, INBOUND_HIGH_WATER, INBOUND_HIGH_WATER_EVENTS, LinkMode, Message, Process, QueueCounts, Typed,
+    Context, Handle, INBOUND_HIGH_WATER, INBOUND_HIGH_WATER_EVENTS, LinkMode, Message, Process, QueueCounts,
+    Typed,
 };
 pub use builtin::{Files, Version, files};
 pub use clock::{Clock, Elapsed, Timer};

@@ -45,7 +45,9 @@ impl Body {
         B::Data: Into<Data>,
         B::Error: fmt::Display,
     {
-        let body = body.map_frame(|frame| frame.map_data(Into::into)).map_err(|error| BodyError(error.to_string()));
+        let body = body
+            .map_frame(|frame| frame.map_data(Into::into))
+            .map_err(|error| BodyError(error.to_string()));
         Self::Stream(Box::pin(body))
     }
 

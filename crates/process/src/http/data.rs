@@ -18,14 +18,22 @@ impl Data {
     /// A frame of one slice.
     pub const fn one(bytes: Bytes) -> Self {
         let remaining = bytes.len();
-        Self { first: bytes, rest: VecDeque::new(), remaining }
+        Self {
+            first: bytes,
+            rest: VecDeque::new(),
+            remaining,
+        }
     }
 
     /// A frame of several slices; empty ones are left out.
     pub fn slices(slices: impl IntoIterator<Item = Bytes>) -> Self {
         let mut rest: VecDeque<Bytes> = slices.into_iter().filter(|slice| !slice.is_empty()).collect();
         let remaining = rest.iter().map(Bytes::len).sum();
-        Self { first: rest.pop_front().unwrap_or_default(), rest, remaining }
+        Self {
+            first: rest.pop_front().unwrap_or_default(),
+            rest,
+            remaining,
+        }
     }
 }
 
@@ -58,7 +66,9 @@ impl Buf for Data {
     }
 
     fn chunks_vectored<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
-        let slices = std::iter::once(&self.first).chain(&self.rest).filter(|slice| !slice.is_empty());
+        let slices = std::iter::once(&self.first)
+            .chain(&self.rest)
+            .filter(|slice| !slice.is_empty());
         let mut used = 0;
         for (slot, slice) in out.iter_mut().zip(slices) {
             *slot = IoSlice::new(slice);

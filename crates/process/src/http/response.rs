@@ -39,6 +39,7 @@ impl Response {
             status,
             headers: HeaderMap::new(),
             body: body.into(),
+            closer: None,
         }
     }
 

@@ -134,14 +134,17 @@ impl Metrics {
     pub async fn snapshot(&self, clock: &Clock, timeout: Option<Duration>) -> BTreeMap<String, f64> {
         let sources = self.sources.lock().clone();
         let mut values = BTreeMap::new();
-        let mut pulls: FuturesUnordered<Pin<Box<dyn Future<Output = Values> + Send>>> = FuturesUnordered::new();
+        let mut pulls: FuturesUnordered<Pin<Box<dyn Future<Output = Values> + Send>>> =
+            FuturesUnordered::new();
         for (name, source) in sources {
             match source {
                 Source::Counter(counter) => drop(values.insert(name, counter.value())),
                 Source::Gauge(gauge) => drop(values.insert(name, gauge.value())),
                 Source::Read(read) => values.extend(read().map(|value| (name, value))),
                 Source::Pull(pull) => {
-                    pulls.push(Box::pin(async move { pull().await.map(|value| (name, value)).into_iter().collect() }));
+                    pulls.push(Box::pin(async move {
+                        pull().await.map(|value| (name, value)).into_iter().collect()
+                    }));
                 }
                 Source::PullGroup(pull) => pulls.push(pull()),
                 Source::Group(read) => values.extend(read()),
@@ -233,6 +236,7 @@ mod tests {
             ("r", 3.0),
             ("x/a", 5.0),
             ("x/b", 6.0),
+            ("y", 7.0),
         ];
         assert_eq!(
             values,

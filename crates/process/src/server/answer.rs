@@ -81,6 +81,7 @@ pub(super) async fn prepare(
         status,
         mut headers,
         body,
+        closer: _,
     } = response;
     if let Some(length) = body.len() {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -150,6 +151,7 @@ async fn open_file(response: Response) -> Response {
         status,
         mut headers,
         body: Body::File(path),
+        closer,
     } = response
     else {
         return response;
@@ -183,6 +185,7 @@ async fn open_file(response: Response) -> Response {
         status,
         headers,
         body,
+        closer,
     }
 }
 

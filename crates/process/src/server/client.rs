@@ -56,12 +56,15 @@ pub(super) async fn serve(
     };
     let activity = Activity::new(clock.clone(), peer);
     let io = TokioIo::new(Rewind::new(stream, first, Arc::clone(&activity)));
+    let closer = watch::Sender::new(None);
+    let mut closers = closer.subscribe();
     let client = Arc::new(Client {
         runtime,
         address,
         clock: clock.clone(),
         limits,
         activity: Arc::clone(&activity),
+        closer,
     });
     let service = service_fn(move |request| {
         let client = Arc::clone(&client);

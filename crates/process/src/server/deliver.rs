@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::StatusCode;
 
+use crate::Upid;
 use crate::actor::{Message, Weight, wait_for_room};
 use crate::http::{Response, decode_component};
 use crate::runtime::Runtime;
-use crate::Upid;
 
 /// Delivers a message and gives the answer (facts: libprocess-wire, section 2). Waits while the receiver's mailbox is
 /// too full for more from sockets.
