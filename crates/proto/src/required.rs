@@ -94,9 +94,13 @@ fn walk(shape: &Shape, bytes: &[u8], found: &mut Vec<String>, depth: u32) -> Opt
                     clippy::cast_possible_truncation,
                     reason = "an enum is the low 32 bits of its varint"
                 )]
-                if name(value as i32).is_some() {
-                    seen |= field.mark;
-                }
+                let known = name(value as i32).is_some();
+                // prost keeps the last number, whether it has a name or not.
+                seen = if known {
+                    seen | field.mark
+                } else {
+                    seen & !field.mark
+                };
             }
             (Below::Message(_), WireType::LengthDelimited) => {
                 seen |= field.mark;

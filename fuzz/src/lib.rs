@@ -1,0 +1,28 @@
+//! Fuzz targets as plain functions: each takes any bytes, and must neither panic nor break the property it states.
+
+pub mod targets;
+
+/// A fuzz target.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name, also that of its folder under `seeds/`.
+    pub name: &'static str,
+    /// Panics when the property does not hold.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "recordio",
+        run: targets::recordio::run,
+    },
+    Target {
+        name: "json_to_message",
+        run: targets::json_to_message::run,
+    },
+    Target {
+        name: "protobuf_to_message",
+        run: targets::protobuf_to_message::run,
+    },
+];
