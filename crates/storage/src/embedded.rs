@@ -1,0 +1,159 @@
+//! A store in one file.
+
+use crate::store::{Change, Epoch, Pair, Store, check_sizes};
+use crate::Error;
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::path::Path;
+use std::sync::Arc;
+
+const VALUES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("values");
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const EPOCH: &str = "epoch";
+
+/// How many writes one sync may carry; more wait for the next.
+const MAX_GROUP: usize = 1024;
+
+/// Keeps everything in one file, which one process opens at a time.
+///
+/// Writes that arrive while one is being synced are grouped: the next sync carries them all, so that many
+/// threads together are not slower than one. Each is atomic by itself, and refused by itself when deposed.
+pub struct Embedded {
+    database: Database,
+    queue: Mutex<Queue>,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Arc<Request>>,
+    /// Somebody is writing a group.
+    busy: bool,
+}
+
+struct Request {
+    epoch: Epoch,
+    changes: Vec<Change>,
+    answer: Mutex<Option<Result<(), Error>>>,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embedded").finish_non_exhaustive()
+    }
+}
+
+impl Embedded {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when it cannot be opened, is no store, or is open elsewhere.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let database = Database::create(path).map_err(Error::backend)?;
+        let transaction = database.begin_write().map_err(Error::backend)?;
+        transaction.open_table(VALUES).map_err(Error::backend)?;
+        transaction.open_table(META).map_err(Error::backend)?;
+        transaction.commit().map_err(Error::backend)?;
+        Ok(Self { database, queue: Mutex::default(), done: Condvar::new() })
+    }
+
+    /// Writes one group in one transaction, and answers each of its requests.
+    fn write_group(&self, group: &[Arc<Request>]) {
+        match self.try_write_group(group) {
+            Ok(answers) => {
+                for (request, answer) in group.iter().zip(answers) {
+                    *request.answer.lock() = Some(answer);
+                }
+            }
+            Err(error) => {
+                let text = error.to_string();
+                for request in group {
+                    *request.answer.lock() = Some(Err(Error::Backend(text.clone().into())));
+                }
+            }
+        }
+    }
+
+    fn try_write_group(&self, group: &[Arc<Request>]) -> Result<Vec<Result<(), Error>>, redb::Error> {
+        let transaction = self.database.begin_write()?;
+        let mut answers = Vec::with_capacity(group.len());
+        {
+            let current = Epoch(transaction.open_table(META)?.get(EPOCH)?.map_or(0, |epoch| epoch.value()));
+            let mut values = transaction.open_table(VALUES)?;
+            for request in group {
+                if request.epoch != current {
+                    answers.push(Err(Error::Deposed { mine: request.epoch, current }));
+                    continue;
+                }
+                for change in &request.changes {
+                    match change {
+                        Change::Put { key, value } => values.insert(key.as_str(), value.as_ref())?,
+                        Change::Delete { key } => values.remove(key.as_str())?,
+                    };
+                }
+                answers.push(Ok(()));
+            }
+        }
+        transaction.commit()?;
+        Ok(answers)
+    }
+}
+
+impl Store for Embedded {
+    fn acquire(&self) -> Result<Epoch, Error> {
+        let transaction = self.database.begin_write().map_err(Error::backend)?;
+        let next;
+        {
+            let mut meta = transaction.open_table(META).map_err(Error::backend)?;
+            next = meta.get(EPOCH).map_err(Error::backend)?.map_or(0, |epoch| epoch.value()) + 1;
+            meta.insert(EPOCH, next).map_err(Error::backend)?;
+        }
+        transaction.commit().map_err(Error::backend)?;
+        Ok(Epoch(next))
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let transaction = self.database.begin_read().map_err(Error::backend)?;
+        let values = transaction.open_table(VALUES).map_err(Error::backend)?;
+        let value = values.get(key).map_err(Error::backend)?;
+        Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
+    }
+
+    fn scan(&self, prefix: &str) -> Result<Vec<Pair>, Error> {
+        let transaction = self.database.begin_read().map_err(Error::backend)?;
+        let values = transaction.open_table(VALUES).map_err(Error::backend)?;
+        let mut pairs = Vec::new();
+        for pair in values.range(prefix..).map_err(Error::backend)? {
+            let (key, value) = pair.map_err(Error::backend)?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            pairs.push((key.value().to_owned(), Bytes::copy_from_slice(value.value())));
+        }
+        Ok(pairs)
+    }
+
+    fn write(&self, epoch: Epoch, changes: Vec<Change>) -> Result<(), Error> {
+        check_sizes(&changes)?;
+        let request = Arc::new(Request { epoch, changes, answer: Mutex::new(None) });
+        let mut queue = self.queue.lock();
+        queue.waiting.push(Arc::clone(&request));
+        loop {
+            if let Some(answer) = request.answer.lock().take() {
+                return answer;
+            }
+            if queue.busy {
+                self.done.wait(&mut queue);
+                continue;
+            }
+            // Nobody is writing: this thread writes for all that wait, itself among them or in a later round.
+            queue.busy = true;
+            let count = queue.waiting.len().min(MAX_GROUP);
+            let group: Vec<Arc<Request>> = queue.waiting.drain(..count).collect();
+            parking_lot::MutexGuard::unlocked(&mut queue, || self.write_group(&group));
+            queue.busy = false;
+            self.done.notify_all();
+        }
+    }
+}
