@@ -1,7 +1,7 @@
 //! A store in one file.
 
-use crate::store::{Change, Epoch, Pair, Store, check_sizes};
 use crate::Error;
+use crate::store::{Change, Epoch, Pair, Store, check_sizes};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -55,7 +55,11 @@ impl Embedded {
         transaction.open_table(VALUES).map_err(Error::backend)?;
         transaction.open_table(META).map_err(Error::backend)?;
         transaction.commit().map_err(Error::backend)?;
-        Ok(Self { database, queue: Mutex::default(), done: Condvar::new() })
+        Ok(Self {
+            database,
+            queue: Mutex::default(),
+            done: Condvar::new(),
+        })
     }
 
     /// Writes one group in one transaction, and answers each of its requests.
@@ -79,11 +83,19 @@ impl Embedded {
         let transaction = self.database.begin_write()?;
         let mut answers = Vec::with_capacity(group.len());
         {
-            let current = Epoch(transaction.open_table(META)?.get(EPOCH)?.map_or(0, |epoch| epoch.value()));
+            let current = Epoch(
+                transaction
+                    .open_table(META)?
+                    .get(EPOCH)?
+                    .map_or(0, |epoch| epoch.value()),
+            );
             let mut values = transaction.open_table(VALUES)?;
             for request in group {
                 if request.epoch != current {
-                    answers.push(Err(Error::Deposed { mine: request.epoch, current }));
+                    answers.push(Err(Error::Deposed {
+                        mine: request.epoch,
+                        current,
+                    }));
                     continue;
                 }
                 for change in &request.changes {
@@ -106,7 +118,11 @@ impl Store for Embedded {
         let next;
         {
             let mut meta = transaction.open_table(META).map_err(Error::backend)?;
-            next = meta.get(EPOCH).map_err(Error::backend)?.map_or(0, |epoch| epoch.value()) + 1;
+            next = meta
+                .get(EPOCH)
+                .map_err(Error::backend)?
+                .map_or(0, |epoch| epoch.value())
+                + 1;
             meta.insert(EPOCH, next).map_err(Error::backend)?;
         }
         transaction.commit().map_err(Error::backend)?;
@@ -136,7 +152,11 @@ impl Store for Embedded {
 
     fn write(&self, epoch: Epoch, changes: Vec<Change>) -> Result<(), Error> {
         check_sizes(&changes)?;
-        let request = Arc::new(Request { epoch, changes, answer: Mutex::new(None) });
+        let request = Arc::new(Request {
+            epoch,
+            changes,
+            answer: Mutex::new(None),
+        });
         let mut queue = self.queue.lock();
         queue.waiting.push(Arc::clone(&request));
         loop {

@@ -1,7 +1,7 @@
 //! A store that ends with the process.
 
-use crate::store::{Change, Epoch, Pair, Store, check_sizes};
 use crate::Error;
+use crate::store::{Change, Epoch, Pair, Store, check_sizes};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -49,7 +49,10 @@ impl Store for Memory {
         check_sizes(&changes)?;
         let mut state = self.state.lock();
         if state.epoch != epoch.0 {
-            return Err(Error::Deposed { mine: epoch, current: Epoch(state.epoch) });
+            return Err(Error::Deposed {
+                mine: epoch,
+                current: Epoch(state.epoch),
+            });
         }
         for change in changes {
             match change {

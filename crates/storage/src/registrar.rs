@@ -25,15 +25,21 @@ impl Registrar {
     pub fn recover(store: Arc<dyn Store>, master: v1::MasterInfo) -> Result<Self, Error> {
         let epoch = store.acquire()?;
         let mut registry = Registry::load(store.scan(crate::registry::ROOT)?)?;
-        let missing: Vec<&str> =
-            registry.minimum_capabilities().filter(|name| !CAPABILITIES.contains(name)).collect();
+        let missing: Vec<&str> = registry
+            .minimum_capabilities()
+            .filter(|name| !CAPABILITIES.contains(name))
+            .collect();
         if !missing.is_empty() {
             return Err(Error::MissingCapabilities(missing.join(", ")));
         }
         let mut changes = Vec::new();
         registry.lead(master, &mut changes);
         store.write(epoch, changes)?;
-        Ok(Self { store, epoch, registry })
+        Ok(Self {
+            store,
+            epoch,
+            registry,
+        })
     }
 
     /// Applies operations in order and stores what they changed, all with one write. Each has its own result:
@@ -43,7 +49,10 @@ impl Registrar {
     /// When storing fails: none of them happened, and this registrar must not be used again.
     pub fn apply(&mut self, operations: &[Operation]) -> Result<Vec<Result<bool, Refused>>, Error> {
         let mut changes: Vec<Change> = Vec::new();
-        let results = operations.iter().map(|operation| self.registry.apply(operation, &mut changes)).collect();
+        let results = operations
+            .iter()
+            .map(|operation| self.registry.apply(operation, &mut changes))
+            .collect();
         if !changes.is_empty() {
             self.store.write(self.epoch, changes)?;
         }

@@ -24,7 +24,14 @@ impl Registry {
         if self.agents.contains(id) {
             return Err(Refused::AlreadyAdmitted(id.to_owned()));
         }
-        self.put_agent(id, message::Slave { info: info.clone(), ..message::Slave::default() }, changes);
+        self.put_agent(
+            id,
+            message::Slave {
+                info: info.clone(),
+                ..message::Slave::default()
+            },
+            changes,
+        );
         Ok(true)
     }
 
@@ -34,11 +41,17 @@ impl Registry {
         changes: &mut Vec<Change>,
     ) -> Result<bool, Refused> {
         let id = id_of(info)?;
-        let agent = self.agents.get(id).ok_or_else(|| Refused::NotAdmitted(id.to_owned()))?;
+        let agent = self
+            .agents
+            .get(id)
+            .ok_or_else(|| Refused::NotAdmitted(id.to_owned()))?;
         if agent.info == *info {
             return Ok(false);
         }
-        let agent = message::Slave { info: info.clone(), ..agent.clone() };
+        let agent = message::Slave {
+            info: info.clone(),
+            ..agent.clone()
+        };
         self.put_agent(id, agent, changes);
         Ok(true)
     }
@@ -49,7 +62,9 @@ impl Registry {
         at: v1::TimeInfo,
         changes: &mut Vec<Change>,
     ) -> Result<bool, Refused> {
-        let agent = self.take_agent(id, changes).ok_or_else(|| Refused::NotAdmitted(id.to_owned()))?;
+        let agent = self
+            .take_agent(id, changes)
+            .ok_or_else(|| Refused::NotAdmitted(id.to_owned()))?;
         let agent = message::UnreachableSlave {
             id: v1::AgentId { value: id.to_owned() },
             timestamp: at,
@@ -71,7 +86,9 @@ impl Registry {
         }
         let before = self.unreachable.remove(id);
         if before.is_some() {
-            changes.push(Change::Delete { key: format!("{}{id}", keys::UNREACHABLE) });
+            changes.push(Change::Delete {
+                key: format!("{}{id}", keys::UNREACHABLE),
+            });
         }
         let before = before.unwrap_or_default();
         let agent = message::Slave {
@@ -84,7 +101,8 @@ impl Registry {
     }
 
     pub(crate) fn remove_agent(&mut self, id: &str, changes: &mut Vec<Change>) -> Result<bool, Refused> {
-        self.take_agent(id, changes).ok_or_else(|| Refused::NotAdmitted(id.to_owned()))?;
+        self.take_agent(id, changes)
+            .ok_or_else(|| Refused::NotAdmitted(id.to_owned()))?;
         self.drop_draining_if_unneeded(changes);
         Ok(true)
     }
@@ -101,12 +119,17 @@ impl Registry {
         let admitted = self.take_agent(id, changes).is_some();
         let unreachable = self.unreachable.remove(id).is_some();
         if unreachable {
-            changes.push(Change::Delete { key: format!("{}{id}", keys::UNREACHABLE) });
+            changes.push(Change::Delete {
+                key: format!("{}{id}", keys::UNREACHABLE),
+            });
         }
         if !admitted && !unreachable {
             return Err(Refused::NotAdmitted(id.to_owned()));
         }
-        let agent = message::GoneSlave { id: v1::AgentId { value: id.to_owned() }, timestamp: at };
+        let agent = message::GoneSlave {
+            id: v1::AgentId { value: id.to_owned() },
+            timestamp: at,
+        };
         let number = self.gone.put(id, agent.clone());
         changes.push(keys::put_numbered(format!("{}{id}", keys::GONE), number, &agent));
         self.drop_draining_if_unneeded(changes);
@@ -120,11 +143,18 @@ impl Registry {
         changes: &mut Vec<Change>,
     ) -> bool {
         let before = changes.len();
-        for id in unreachable.iter().filter(|id| self.unreachable.remove(&id.value).is_some()) {
-            changes.push(Change::Delete { key: format!("{}{}", keys::UNREACHABLE, id.value) });
+        for id in unreachable
+            .iter()
+            .filter(|id| self.unreachable.remove(&id.value).is_some())
+        {
+            changes.push(Change::Delete {
+                key: format!("{}{}", keys::UNREACHABLE, id.value),
+            });
         }
         for id in gone.iter().filter(|id| self.gone.remove(&id.value).is_some()) {
-            changes.push(Change::Delete { key: format!("{}{}", keys::GONE, id.value) });
+            changes.push(Change::Delete {
+                key: format!("{}{}", keys::GONE, id.value),
+            });
         }
         self.drop_draining_if_unneeded(changes);
         changes.len() > before
@@ -136,7 +166,10 @@ impl Registry {
         config: v1::DrainConfig,
         changes: &mut Vec<Change>,
     ) -> Result<bool, Refused> {
-        let info = v1::DrainInfo { state: v1::DrainState::Draining.into(), config };
+        let info = v1::DrainInfo {
+            state: v1::DrainState::Draining.into(),
+            config,
+        };
         self.change_mode(id, Some(info), Some(true), changes)
     }
 
@@ -149,25 +182,20 @@ impl Registry {
         let known = admitted.or_else(|| self.unreachable.get(id).map(|agent| agent.drain_info));
         let info = known.ok_or_else(|| Refused::NotAdmitted(id.to_owned()))?;
         let info = info.ok_or_else(|| Refused::NotDraining(id.to_owned()))?;
-        let info = v1::DrainInfo { state: v1::DrainState::Drained.into(), ..info };
+        let info = v1::DrainInfo {
+            state: v1::DrainState::Drained.into(),
+            ..info
+        };
         self.change_mode(id, Some(info), Some(true), changes)
     }
 
-    pub(crate) fn deactivate_agent(
-        &mut self,
-        id: &str,
-        changes: &mut Vec<Change>,
-    ) -> Result<bool, Refused> {
+    pub(crate) fn deactivate_agent(&mut self, id: &str, changes: &mut Vec<Change>) -> Result<bool, Refused> {
         let admitted = self.agents.get(id).and_then(|agent| agent.drain_info);
         let info = admitted.or_else(|| self.unreachable.get(id).and_then(|agent| agent.drain_info));
         self.change_mode(id, info, Some(true), changes)
     }
 
-    pub(crate) fn reactivate_agent(
-        &mut self,
-        id: &str,
-        changes: &mut Vec<Change>,
-    ) -> Result<bool, Refused> {
+    pub(crate) fn reactivate_agent(&mut self, id: &str, changes: &mut Vec<Change>) -> Result<bool, Refused> {
         self.change_mode(id, None, None, changes)
     }
 
@@ -180,10 +208,18 @@ impl Registry {
         changes: &mut Vec<Change>,
     ) -> Result<bool, Refused> {
         if let Some(agent) = self.agents.get(id) {
-            let agent = message::Slave { drain_info, deactivated, ..agent.clone() };
+            let agent = message::Slave {
+                drain_info,
+                deactivated,
+                ..agent.clone()
+            };
             self.put_agent(id, agent, changes);
         } else if let Some(agent) = self.unreachable.get(id) {
-            let agent = message::UnreachableSlave { drain_info, deactivated, ..agent.clone() };
+            let agent = message::UnreachableSlave {
+                drain_info,
+                deactivated,
+                ..agent.clone()
+            };
             self.put_unreachable(id, agent, changes);
         } else {
             return Err(Refused::NotAdmitted(id.to_owned()));
@@ -201,7 +237,10 @@ impl Registry {
             return;
         }
         let needed = self.agents.values().any(|agent| agent.deactivated == Some(true))
-            || self.unreachable.values().any(|agent| agent.deactivated == Some(true));
+            || self
+                .unreachable
+                .values()
+                .any(|agent| agent.deactivated == Some(true));
         self.require(AGENT_DRAINING, needed, changes);
     }
 
@@ -219,7 +258,9 @@ impl Registry {
 
     fn take_agent(&mut self, id: &str, changes: &mut Vec<Change>) -> Option<message::Slave> {
         let agent = self.agents.remove(id)?;
-        changes.push(Change::Delete { key: format!("{}{id}", keys::AGENT) });
+        changes.push(Change::Delete {
+            key: format!("{}{id}", keys::AGENT),
+        });
         Some(agent)
     }
 }

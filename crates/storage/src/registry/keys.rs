@@ -31,7 +31,10 @@ pub(crate) const CAPABILITY: &str = "registry/capability/";
 
 /// A change that stores a message.
 pub(crate) fn put(key: String, message: &impl Message) -> Change {
-    Change::Put { key, value: message.encode_to_vec().into() }
+    Change::Put {
+        key,
+        value: message.encode_to_vec().into(),
+    }
 }
 
 /// A change that stores a message with its number.
@@ -39,12 +42,18 @@ pub(crate) fn put_numbered(key: String, number: u64, message: &impl Message) -> 
     let mut value = BytesMut::with_capacity(8 + message.encoded_len());
     value.put_u64(number);
     value.put_slice(&message.encode_to_vec());
-    Change::Put { key, value: value.freeze() }
+    Change::Put {
+        key,
+        value: value.freeze(),
+    }
 }
 
 /// Reads a message back.
 pub(crate) fn read<M: Message + Name + Default + Required>(key: &str, value: Bytes) -> Result<M, Error> {
-    proto::decode(value).map_err(|source| Error::Corrupt { key: key.to_owned(), source })
+    proto::decode(value).map_err(|source| Error::Corrupt {
+        key: key.to_owned(),
+        source,
+    })
 }
 
 /// Reads a message with its number back.

@@ -11,7 +11,10 @@ pub(crate) struct Sequenced<V> {
 
 impl<V> Default for Sequenced<V> {
     fn default() -> Self {
-        Self { by_key: BTreeMap::new(), order: BTreeMap::new() }
+        Self {
+            by_key: BTreeMap::new(),
+            order: BTreeMap::new(),
+        }
     }
 }
 
@@ -50,7 +53,9 @@ impl<V> Sequenced<V> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
-        self.order.values().filter_map(|key| Some((key.as_str(), self.get(key)?)))
+        self.order
+            .values()
+            .filter_map(|key| Some((key.as_str(), self.get(key)?)))
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {

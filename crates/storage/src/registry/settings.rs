@@ -39,7 +39,11 @@ impl Registry {
             if self.weights.get(role) != Some(weight) {
                 let number = self.weights.put(role, weight.clone());
                 let message = message::Weight { info: weight.clone() };
-                changes.push(keys::put_numbered(format!("{}{role}", keys::WEIGHT), number, &message));
+                changes.push(keys::put_numbered(
+                    format!("{}{role}", keys::WEIGHT),
+                    number,
+                    &message,
+                ));
             }
         }
         changes.len() > before

@@ -95,7 +95,10 @@ impl Registry {
 
     /// A new leader takes over: its info is stored.
     pub fn lead(&mut self, master: v1::MasterInfo, changes: &mut Vec<Change>) {
-        changes.push(keys::put(keys::MASTER.to_owned(), &message::Master { info: master.clone() }));
+        changes.push(keys::put(
+            keys::MASTER.to_owned(),
+            &message::Master { info: master.clone() },
+        ));
         self.master = Some(master);
     }
 
@@ -108,23 +111,38 @@ impl Registry {
     pub fn to_proto(&self) -> internal::Registry {
         let mut registry = internal::Registry {
             master: self.master.clone().map(|info| message::Master { info }),
-            slaves: Some(message::Slaves { slaves: self.agents.values().cloned().collect() }),
+            slaves: Some(message::Slaves {
+                slaves: self.agents.values().cloned().collect(),
+            }),
             unreachable: Some(message::UnreachableSlaves {
                 slaves: self.unreachable.values().cloned().collect(),
             }),
-            gone: Some(message::GoneSlaves { slaves: self.gone.values().cloned().collect() }),
+            gone: Some(message::GoneSlaves {
+                slaves: self.gone.values().cloned().collect(),
+            }),
             schedules: self.schedule.iter().cloned().collect(),
             quota_configs: self.quotas.values().cloned().collect(),
-            weights: self.weights.values().cloned().map(|info| message::Weight { info }).collect(),
+            weights: self
+                .weights
+                .values()
+                .cloned()
+                .map(|info| message::Weight { info })
+                .collect(),
             minimum_capabilities: self
                 .capabilities
                 .iter()
-                .map(|capability| message::MinimumCapability { capability: capability.clone() })
+                .map(|capability| message::MinimumCapability {
+                    capability: capability.clone(),
+                })
                 .collect(),
             ..internal::Registry::default()
         };
-        let machines: Vec<message::Machine> =
-            self.machines.values().cloned().map(|info| message::Machine { info }).collect();
+        let machines: Vec<message::Machine> = self
+            .machines
+            .values()
+            .cloned()
+            .map(|info| message::Machine { info })
+            .collect();
         if !machines.is_empty() {
             registry.machines = Some(message::Machines { machines });
         }
@@ -137,7 +155,9 @@ impl Registry {
     pub(crate) fn require(&mut self, capability: &str, needed: bool, changes: &mut Vec<Change>) {
         let key = format!("{}{capability}", keys::CAPABILITY);
         if needed && self.capabilities.insert(capability.to_owned()) {
-            let message = message::MinimumCapability { capability: capability.to_owned() };
+            let message = message::MinimumCapability {
+                capability: capability.to_owned(),
+            };
             changes.push(keys::put(key, &message));
         } else if !needed && self.capabilities.remove(capability) {
             changes.push(Change::Delete { key });
