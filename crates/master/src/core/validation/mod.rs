@@ -1,0 +1,20 @@
+//! What calls and descriptions must look like: pure functions that answer with the text the peer is told
+//! (scheduler-http.md §2, §7, §8; texts as recorded where a recording exists).
+
+pub mod agent;
+pub mod call;
+pub mod command;
+pub mod constraints;
+pub mod container;
+pub mod executor;
+pub mod framework;
+pub mod group;
+pub mod health;
+pub mod id;
+pub mod offers;
+pub mod resources;
+pub mod role;
+pub mod task;
+
+/// What is wrong, in words for whoever sent it.
+pub type Invalid = String;

@@ -1,0 +1,129 @@
+//! Resources of tasks and executors (scheduler-http.md §8.3, §8.4 rows 8 and 14).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proto::v1::{Resource, value};
+use resources::Resources;
+
+use super::Invalid;
+
+/// Reads resources a task or executor asks for, and checks each by itself.
+pub fn parse(messages: &[Resource]) -> Result<Resources, Invalid> {
+    Resources::from_proto(messages).map_err(|error| format!("Invalid resources: {error}"))
+}
+
+/// Checks that all are allocated, and to one role.
+pub fn one_allocation(messages: &[Resource]) -> Result<(), Invalid> {
+    let mut role = None;
+    for message in messages {
+        let Some(allocated) = message.allocation_info.as_ref().and_then(|info| info.role.as_deref()) else {
+            return Err("The resources are not allocated to a role".to_owned());
+        };
+        if role.is_some_and(|role| role != allocated) {
+            return Err("The resources are allocated to multiple roles".to_owned());
+        }
+        role = Some(allocated);
+    }
+    Ok(())
+}
+
+/// Checks that no persistence id occurs twice for one role.
+pub fn unique_persistence_ids<'a>(messages: impl IntoIterator<Item = &'a Resource>) -> Result<(), Invalid> {
+    let mut seen = BTreeSet::new();
+    for message in messages {
+        let Some(persistence) = message.disk.as_ref().and_then(|disk| disk.persistence.as_ref()) else { continue };
+        if message.shared.is_none() && !seen.insert((reserved_role(message), persistence.id.as_str())) {
+            return Err(format!("Persistence ID '{}' is not unique", persistence.id));
+        }
+    }
+    Ok(())
+}
+
+#[allow(deprecated, reason = "pre-refinement peers name the role here")]
+fn reserved_role(message: &Resource) -> &str {
+    message.reservations.last().map_or_else(|| message.role(), |reservation| reservation.role())
+}
+
+/// Checks that no resource is used both revocable and not.
+pub fn no_revocable_mix<'a>(messages: impl IntoIterator<Item = &'a Resource>) -> Result<(), Invalid> {
+    let mut revocable = BTreeMap::new();
+    for message in messages {
+        let is = message.revocable.is_some();
+        if *revocable.entry(message.name.as_str()).or_insert(is) != is {
+            return Err(format!("Cannot use both revocable and non-revocable '{}' at the same time", message.name));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that parts which may not be held twice (ranges, sets) are not asked for twice.
+pub fn no_overlap(first: &[Resource], second: &[Resource]) -> Result<(), Invalid> {
+    for (left, right) in first.iter().flat_map(|left| second.iter().map(move |right| (left, right))) {
+        if left.name == right.name && overlaps(left, right) {
+            return Err(format!("There are overlapping resources in the task and its executor: '{}'", left.name));
+        }
+    }
+    Ok(())
+}
+
+fn overlaps(left: &Resource, right: &Resource) -> bool {
+    let ranges = |message: &'_ Resource| message.ranges.clone().unwrap_or_default().range;
+    let crossing = |left: &value::Range, right: &value::Range| left.begin <= right.end && right.begin <= left.end;
+    let in_ranges = ranges(left).iter().any(|left| ranges(right).iter().any(|right| crossing(left, right)));
+    let items = |message: &'_ Resource| message.set.clone().unwrap_or_default().item;
+    in_ranges || items(left).iter().any(|item| items(right).contains(item))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::v1::resource;
+
+    use super::*;
+
+    fn ports(begin: u64, end: u64) -> Resource {
+        Resource {
+            name: "ports".to_owned(),
+            r#type: value::Type::Ranges as i32,
+            ranges: Some(value::Ranges { range: vec![value::Range { begin, end }] }),
+            ..Resource::default()
+        }
+    }
+
+    fn allocated(message: Resource, role: &str) -> Resource {
+        let info = resource::AllocationInfo { role: Some(role.to_owned()) };
+        Resource { allocation_info: Some(info), ..message }
+    }
+
+    #[test]
+    fn ranges_may_not_be_held_twice() {
+        assert!(no_overlap(&[ports(1, 5)], &[ports(6, 9)]).is_ok());
+        assert!(no_overlap(&[ports(1, 5)], &[ports(5, 9)]).is_err());
+    }
+
+    #[test]
+    fn all_are_allocated_to_one_role() {
+        assert!(one_allocation(&[allocated(ports(1, 2), "a"), allocated(ports(3, 4), "a")]).is_ok());
+        assert!(one_allocation(&[allocated(ports(1, 2), "a"), allocated(ports(3, 4), "b")]).is_err());
+        assert!(one_allocation(&[ports(1, 2)]).is_err());
+    }
+
+    #[test]
+    fn revocable_and_not_do_not_mix() {
+        let revocable = Resource { revocable: Some(resource::RevocableInfo {}), ..ports(1, 2) };
+        assert!(no_revocable_mix([&revocable, &revocable]).is_ok());
+        assert!(no_revocable_mix([&revocable, &ports(3, 4)]).is_err());
+    }
+
+    #[test]
+    fn persistence_ids_are_unique() {
+        let volume = |id: &str| Resource {
+            disk: Some(resource::DiskInfo {
+                persistence: Some(resource::disk_info::Persistence { id: id.to_owned(), principal: None }),
+                ..Default::default()
+            }),
+            ..Resource::default()
+        };
+        assert!(unique_persistence_ids([&volume("a"), &volume("b")]).is_ok());
+        assert!(unique_persistence_ids([&volume("a"), &volume("a")]).is_err());
+    }
+}
