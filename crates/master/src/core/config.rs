@@ -20,8 +20,6 @@ pub struct Config {
     pub agent_removal_rate_limit: Option<(u32, Duration)>,
     /// The share (0 to 1) of recovered agents that may stay away; beyond it the master gives up.
     pub recovery_agent_removal_limit: f64,
-    /// Time between two allocation cycles over all agents.
-    pub allocation_interval: Duration,
     /// How long an offer stands before it is rescinded; `None`: for ever.
     pub offer_timeout: Option<Duration>,
     /// Completed frameworks remembered.
@@ -42,7 +40,7 @@ pub struct Config {
     pub registry_max_agent_age: Duration,
     /// How many unreachable and gone agents (each) are remembered in the registry.
     pub registry_max_agent_count: usize,
-    /// Settings of the allocator.
+    /// Settings of the allocator, its seed and the allocation interval among them.
     pub allocator: allocator::Config,
 }
 
@@ -63,7 +61,6 @@ impl Config {
             agent_reregister_timeout: Duration::from_secs(600),
             agent_removal_rate_limit: None,
             recovery_agent_removal_limit: 1.0,
-            allocation_interval: Duration::from_secs(1),
             offer_timeout: None,
             max_completed_frameworks: 50,
             max_completed_tasks_per_framework: 1000,

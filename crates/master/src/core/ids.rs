@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use proto::v1;
 
+pub use allocator::{AgentId, FrameworkId};
+
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $wire:ty) => {
         $(#[$doc])*
@@ -16,16 +18,6 @@ macro_rules! identifier {
             /// The text of the id.
             pub fn as_str(&self) -> &str {
                 &self.0
-            }
-
-            /// The shared text, for keys of other crates.
-            pub fn text(&self) -> &Arc<str> {
-                &self.0
-            }
-
-            /// The id as a protobuf message.
-            pub fn to_wire(&self) -> $wire {
-                <$wire>::from(self)
             }
         }
 
@@ -53,12 +45,6 @@ macro_rules! identifier {
             }
         }
 
-        impl From<Arc<str>> for $name {
-            fn from(text: Arc<str>) -> Self {
-                Self(text)
-            }
-        }
-
         impl From<&$wire> for $name {
             fn from(wire: &$wire) -> Self {
                 Self(Arc::from(wire.value.as_str()))
@@ -67,7 +53,7 @@ macro_rules! identifier {
 
         impl From<&$name> for $wire {
             fn from(id: &$name) -> Self {
-                Self { value: id.0.as_ref().to_owned(), ..Self::default() }
+                Self { value: id.0.as_ref().to_owned() }
             }
         }
 
@@ -77,24 +63,9 @@ macro_rules! identifier {
             }
         }
 
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
     };
 }
 
-identifier!(
-    /// `<master id>-S<n>`.
-    AgentId,
-    v1::AgentId
-);
-identifier!(
-    /// `<master id>-<nnnn>`, or whatever a framework subscribed with.
-    FrameworkId,
-    v1::FrameworkId
-);
 identifier!(
     /// `<master id>-O<n>`.
     OfferId,
@@ -132,3 +103,25 @@ impl fmt::Display for ObserverId {
         write!(f, "slave-observer({})", self.0)
     }
 }
+
+/// An id as the message that carries it.
+pub(super) trait ToWire {
+    /// The message.
+    type Wire;
+
+    fn to_wire(&self) -> Self::Wire;
+}
+
+macro_rules! to_wire {
+    ($($name:ident),*) => {
+        $(impl ToWire for $name {
+            type Wire = v1::$name;
+
+            fn to_wire(&self) -> v1::$name {
+                v1::$name::from(self)
+            }
+        })*
+    };
+}
+
+to_wire!(AgentId, FrameworkId, OfferId, TaskId, ExecutorId);

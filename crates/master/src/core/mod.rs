@@ -31,6 +31,7 @@ mod ids;
 mod input;
 mod kill;
 mod observer;
+mod operations;
 mod offers;
 mod output;
 mod reconcile;
@@ -44,6 +45,7 @@ mod tasks;
 mod timers;
 mod updates;
 pub mod validation;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -100,7 +102,6 @@ pub struct Master {
     heartbeats: BTreeMap<StreamId, TimerKey>,
     failovers: BTreeMap<FrameworkId, TimerKey>,
     offer_timers: BTreeMap<OfferId, TimerKey>,
-    allocation_timer: Option<TimerKey>,
     /// What goes on when a write is stored.
     pending: BTreeMap<WriteId, Pending>,
     /// Agents whose transition is being written, and pids that are being admitted.
@@ -111,10 +112,9 @@ pub struct Master {
 }
 
 impl Master {
-    /// A master that has not read its registry. All ids it makes begin with `config.info.id`; `seed` decides the order in
-    /// which the allocator visits agents.
-    pub fn new(config: Config, seed: u64) -> Self {
-        let allocator = allocator::Allocator::new(config.allocator.clone(), seed);
+    /// A master that has not read its registry. All ids it makes begin with `config.info.id`.
+    pub fn new(config: Config) -> Self {
+        let allocator = allocator::Allocator::new(config.allocator.clone());
         let removals = recovery::Removals::new(config.agent_removal_rate_limit);
         Self {
             config: Arc::new(config),
@@ -140,7 +140,6 @@ impl Master {
             heartbeats: BTreeMap::new(),
             failovers: BTreeMap::new(),
             offer_timers: BTreeMap::new(),
-            allocation_timer: None,
             pending: BTreeMap::new(),
             in_flight: BTreeSet::new(),
             admitting: BTreeSet::new(),
@@ -172,7 +171,12 @@ impl Master {
 
     /// When the shell should next feed [`Input::Timeout`]. It may lie in the past: then at once.
     pub fn deadline(&self) -> Option<Time> {
-        self.timers.next()
+        let own = self.timers.next();
+        let allocation = if self.recovered { self.allocator.deadline() } else { None };
+        match (own, allocation) {
+            (Some(own), Some(allocation)) => Some(own.min(allocation)),
+            (own, allocation) => own.or(allocation),
+        }
     }
 
     /// What this master knows now; O(1), and later steps do not change it.
@@ -246,8 +250,6 @@ impl Master {
     fn on_timeout(&mut self, out: &mut Vec<Output>) {
         while let Some(timer) = self.timers.pop_due(self.now) {
             match timer {
-                Timer::AllocationInterval => self.on_allocation_interval(out),
-                Timer::Allocation => self.on_allocation(out),
                 Timer::Ping(agent) => self.on_ping(agent, out),
                 Timer::AgentReregister(agent) => self.on_reregister_timeout(agent, out),
                 Timer::Recovery => self.on_recovery_timeout(out),
@@ -257,6 +259,9 @@ impl Master {
                 Timer::OfferExpiry(offer) => self.on_offer_expired(&offer, out),
                 Timer::RegistryGc => self.on_registry_gc(out),
             }
+        }
+        if self.allocator.deadline().is_some_and(|at| at <= self.now) {
+            self.allocate(out);
         }
     }
 

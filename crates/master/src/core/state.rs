@@ -1,10 +1,11 @@
 //! What a master knows, as values that readers may keep: taking a [`State`] is O(1), and later changes do not touch it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use imbl::{OrdMap, OrdSet};
+use imbl::{OrdMap, OrdSet, Vector};
 use process::{Time, Upid};
+use proto::v1::master::response::{get_agents, get_executors, get_frameworks};
 use proto::v1::{self, scheduler};
 use proto::Shared;
 use resources::Resources;
@@ -18,6 +19,8 @@ use super::ids::{AgentId, ExecutorId, FrameworkId, OfferId, StreamId, TaskId};
 pub struct State {
     /// Grows with every step that changed anything; equal versions are equal states.
     pub version: u64,
+    /// When this master had read its registry.
+    pub elected: Option<Time>,
     /// Agents registered with this master, connected or not.
     pub agents: OrdMap<AgentId, Arc<Agent>>,
     /// Agents of the registry that have not re-registered since this master was elected.
@@ -63,15 +66,26 @@ pub struct Agent {
     pub tasks: OrdSet<(FrameworkId, TaskId)>,
     pub executors: OrdMap<(FrameworkId, ExecutorId), Arc<Executor>>,
     pub offers: OrdSet<OfferId>,
+    /// What the operator API shows; made when first asked for, by whoever asks.
+    pub(super) message: OnceLock<Shared<get_agents::Agent>>,
 }
 
 /// An executor that this master believes to run.
 #[derive(Debug, Clone)]
 pub struct Executor {
-    pub info: Shared<v1::ExecutorInfo>,
+    pub id: ExecutorId,
     pub agent: AgentId,
     pub framework: FrameworkId,
     pub resources: Resources,
+    /// Its description and its agent, as the operator API shows them.
+    pub message: Shared<get_executors::Executor>,
+}
+
+impl Executor {
+    /// Its description.
+    pub fn info(&self) -> &v1::ExecutorInfo {
+        &self.message.executor_info
+    }
 }
 
 /// A framework.
@@ -95,14 +109,16 @@ pub struct Framework {
     /// Tasks of agents that are unreachable (`--max_unreachable_tasks_per_framework`).
     pub unreachable_tasks: History<TaskId, Arc<Task>>,
     /// Tasks that ended (`--max_completed_tasks_per_framework`), oldest first. Ids may repeat.
-    pub completed_tasks: imbl::Vector<Shared<v1::Task>>,
+    pub completed_tasks: Vector<Shared<v1::Task>>,
     /// Executors of this framework.
     pub executors: OrdMap<(AgentId, ExecutorId), Arc<Executor>>,
-    pub offers: OrdSet<OfferId>,
+    pub offers: OrdMap<OfferId, Arc<Offer>>,
     /// What its tasks and executors hold, all agents together.
     pub used: Resources,
     /// What stands offered to it.
     pub offered: Resources,
+    /// What the operator API shows; made when first asked for, by whoever asks.
+    pub(super) message: OnceLock<Shared<get_frameworks::Framework>>,
 }
 
 /// How a framework is reached.

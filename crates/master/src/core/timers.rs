@@ -9,10 +9,6 @@ use super::ids::{AgentId, FrameworkId, OfferId, StreamId};
 /// What to do when a time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// Run an allocation cycle over all agents.
-    AllocationInterval,
-    /// Run the allocation cycle that events asked for.
-    Allocation,
     /// Ping this agent.
     Ping(AgentId),
     /// This disconnected agent has been away too long.

@@ -1,0 +1,251 @@
+//! LAUNCH and LAUNCH_GROUP (scheduler-http.md §8.4, §8.5): from a valid description to a task in the books and a message
+//! to its agent.
+
+use std::sync::Arc;
+
+use proto::internal::{ResourceVersionUuid, RunTaskGroupMessage, RunTaskMessage};
+use proto::v1::agent_info::capability::Type as Capability;
+use proto::v1::master::response::get_executors;
+use proto::v1::offer::Operation;
+use proto::v1::task_status::Reason;
+use proto::v1::{self, ExecutorInfo, Resource, TaskInfo, TaskState};
+use resources::Resources;
+
+use super::Master;
+use super::accept::{Basket, tasks_of};
+use super::events::send;
+use super::ids::{AgentId, ExecutorId, FrameworkId, TaskId, ToWire};
+use super::output::{AgentBound, OperatorEvent, Output};
+use super::state::{Agent, Executor, Task};
+use super::statuses::Cause;
+use super::validation::{self, task::Context};
+
+impl Master {
+    pub(super) fn launch(&mut self, basket: &mut Basket, operation: Operation, out: &mut Vec<Output>) {
+        if operation.id.is_some() {
+            return self.refuse_identified(basket, &operation, out);
+        }
+        for mut task in operation.launch.unwrap_or_default().task_infos {
+            prepare(&mut task, basket);
+            let (Some(framework), Some(agent)) =
+                (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
+            else {
+                return;
+            };
+            let context = Context { framework, agent, available: &basket.left };
+            match validation::task::validate(&task, context) {
+                Err(fault) => {
+                    let cause = Cause::new(TaskState::TaskError, Reason::TaskInvalid, fault);
+                    self.refuse_task(&basket.framework, &task, cause, out);
+                }
+                Ok(needs) => self.run_task(basket, task, needs, out),
+            }
+        }
+    }
+
+    fn run_task(
+        &mut self,
+        basket: &mut Basket,
+        task: TaskInfo,
+        needs: validation::task::Needs,
+        out: &mut Vec<Output>,
+    ) {
+        basket.left -= &needs.resources;
+        let launch_executor = needs.executor.is_some() || task.executor.is_none();
+        if let (Some(resources), Some(info)) = (needs.executor, &task.executor) {
+            basket.left -= &resources;
+            self.start_executor(basket, info.clone(), resources);
+        }
+        self.enter_task(basket, &task, needs.resources, out);
+        let (Some(framework), Some(agent)) =
+            (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
+        else {
+            return;
+        };
+        let mut message = RunTaskMessage {
+            framework: (*framework.info).clone(),
+            task,
+            resource_version_uuids: resource_versions(agent),
+            pid: Some(framework.driver_pid()),
+            launch_executor: Some(launch_executor),
+            ..RunTaskMessage::default()
+        };
+        if !agent.capabilities.has(Capability::ReservationRefinement) {
+            downgrade_task(&mut message.task);
+        }
+        send(&agent.pid, AgentBound::RunTask(message), out);
+    }
+
+    pub(super) fn launch_group(&mut self, basket: &mut Basket, mut operation: Operation, out: &mut Vec<Output>) {
+        if operation.id.is_some() {
+            return self.refuse_identified(basket, &operation, out);
+        }
+        let Some(mut group) = operation.launch_group.take() else { return };
+        prepare_executor(&mut group.executor, basket);
+        for task in &mut group.task_group.tasks {
+            if task.executor.is_none() {
+                task.executor = Some(group.executor.clone());
+            }
+            prepare(task, basket);
+        }
+        let (Some(framework), Some(agent)) =
+            (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
+        else {
+            return;
+        };
+        let context = Context { framework, agent, available: &basket.left };
+        match validation::group::validate(&group.task_group, &group.executor, context) {
+            Err(fault) => {
+                for task in &group.task_group.tasks {
+                    let cause = Cause::new(TaskState::TaskError, Reason::TaskGroupInvalid, fault.clone());
+                    self.refuse_task(&basket.framework, task, cause, out);
+                }
+            }
+            Ok(needs) => self.run_group(basket, group, needs, out),
+        }
+    }
+
+    fn run_group(
+        &mut self,
+        basket: &mut Basket,
+        group: v1::offer::operation::LaunchGroup,
+        needs: validation::group::Needs,
+        out: &mut Vec<Output>,
+    ) {
+        let launch_executor = needs.executor.is_some();
+        if let Some(resources) = needs.executor {
+            basket.left -= &resources;
+            self.start_executor(basket, group.executor.clone(), resources);
+        }
+        for (task, resources) in group.task_group.tasks.iter().zip(needs.tasks) {
+            basket.left -= &resources;
+            self.enter_task(basket, task, resources, out);
+        }
+        let (Some(framework), Some(agent)) =
+            (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
+        else {
+            return;
+        };
+        let mut message = RunTaskGroupMessage {
+            framework: (*framework.info).clone(),
+            executor: group.executor,
+            task_group: group.task_group,
+            resource_version_uuids: resource_versions(agent),
+            launch_executor: Some(launch_executor),
+        };
+        if !agent.capabilities.has(Capability::ReservationRefinement) {
+            downgrade(&mut message.executor.resources);
+            message.task_group.tasks.iter_mut().for_each(downgrade_task);
+        }
+        send(&agent.pid, AgentBound::RunTaskGroup(message), out);
+    }
+
+    /// Operation ids make no sense for launches: a task has its own.
+    fn refuse_identified(&mut self, basket: &Basket, operation: &Operation, out: &mut Vec<Output>) {
+        let cause = Cause::new(TaskState::TaskError, Reason::TaskInvalid, "The `Offer.Operation.id` field must not be set for launch operations");
+        for task in tasks_of(operation) {
+            self.refuse_task(&basket.framework, task, cause.clone(), out);
+        }
+    }
+
+    fn start_executor(&mut self, basket: &Basket, info: ExecutorInfo, resources: Resources) {
+        let executor = executor(&basket.agent, &basket.framework, info, resources);
+        self.book_executor(Arc::new(executor));
+    }
+
+    fn enter_task(&mut self, basket: &Basket, info: &TaskInfo, resources: Resources, out: &mut Vec<Output>) {
+        let message: proto::Shared<v1::Task> = task_message(info, &basket.framework).into();
+        let task = Task {
+            id: TaskId::from(&info.task_id),
+            framework: basket.framework.clone(),
+            agent: basket.agent.clone(),
+            executor: info.executor.as_ref().map(|executor| ExecutorId::from(&executor.executor_id)),
+            resources,
+            message: message.clone(),
+        };
+        self.book_task(task);
+        out.push(Output::Publish(OperatorEvent::TaskAdded(message)));
+    }
+}
+
+/// An executor's entry for the books.
+pub(super) fn executor(agent: &AgentId, framework: &FrameworkId, info: ExecutorInfo, resources: Resources) -> Executor {
+    Executor {
+        id: ExecutorId::from(&info.executor_id),
+        agent: agent.clone(),
+        framework: framework.clone(),
+        resources,
+        message: get_executors::Executor { agent_id: agent.to_wire(), executor_info: info }.into(),
+    }
+}
+
+/// Brings a task into the form in which it is checked, kept and sent: reservations stacked, all resources allocated to the
+/// offers' role, and what old clients leave to the master filled in.
+fn prepare(task: &mut TaskInfo, basket: &Basket) {
+    allocate(&mut task.resources, basket);
+    if let Some(executor) = &mut task.executor {
+        prepare_executor(executor, basket);
+    }
+    if let Some(check) = &mut task.health_check {
+        validation::health::infer_type(check);
+    }
+}
+
+fn prepare_executor(executor: &mut ExecutorInfo, basket: &Basket) {
+    allocate(&mut executor.resources, basket);
+    if executor.framework_id.is_none() {
+        executor.framework_id = Some(basket.framework.to_wire());
+    }
+}
+
+fn allocate(resources: &mut [Resource], basket: &Basket) {
+    resources::format::upgrade(resources);
+    for resource in resources {
+        if resource.allocation_info.is_none() {
+            let role = Some(basket.role.as_ref().to_owned());
+            resource.allocation_info = Some(v1::resource::AllocationInfo { role });
+        }
+    }
+}
+
+fn downgrade(resources: &mut Vec<Resource>) {
+    // An agent that does not know refined reservations has none to offer.
+    resources.retain_mut(|resource| resources::format::downgrade_one(resource).is_ok());
+}
+
+fn downgrade_task(task: &mut TaskInfo) {
+    downgrade(&mut task.resources);
+    if let Some(executor) = &mut task.executor {
+        downgrade(&mut executor.resources);
+    }
+}
+
+/// The version of the agent's resources that a launch rests on.
+fn resource_versions(agent: &Agent) -> Vec<ResourceVersionUuid> {
+    let own = agent.resource_version.clone().filter(|_| agent.capabilities.has(Capability::ResourceProvider));
+    own.into_iter().map(|uuid| ResourceVersionUuid { resource_provider_id: None, uuid }).collect()
+}
+
+/// What readers see of a task that is launched.
+fn task_message(info: &TaskInfo, framework: &FrameworkId) -> v1::Task {
+    let user = info.command.as_ref().or_else(|| info.executor.as_ref()?.command.as_ref()).and_then(|command| command.user.clone());
+    v1::Task {
+        name: info.name.clone(),
+        task_id: info.task_id.clone(),
+        framework_id: framework.to_wire(),
+        executor_id: info.executor.as_ref().map(|executor| executor.executor_id.clone()),
+        agent_id: info.agent_id.clone(),
+        state: TaskState::TaskStaging as i32,
+        resources: info.resources.clone(),
+        statuses: Vec::new(),
+        status_update_state: None,
+        status_update_uuid: None,
+        labels: info.labels.clone(),
+        discovery: info.discovery.clone(),
+        container: info.container.clone(),
+        health_check: info.health_check.clone(),
+        kill_policy: info.kill_policy.clone(),
+        user,
+        limits: info.limits.clone(),
+    }
+}

@@ -1,0 +1,165 @@
+//! Status updates of tasks, from agents and made here, and their acknowledgements (task-states.md §4.1,
+//! scheduler-http.md §9).
+
+use std::sync::Arc;
+
+use process::Upid;
+use proto::internal::{StatusUpdateAcknowledgementMessage, StatusUpdateMessage};
+use proto::v1::scheduler::call;
+use proto::v1::{TaskState, TaskStatus};
+
+use super::Master;
+use super::books::holds;
+use super::events::{self, send, warning};
+use super::ids::{AgentId, FrameworkId, TaskId, ToWire, WriteId};
+use super::output::{AgentBound, OperatorEvent, Output};
+use super::statuses::{Cause, is_terminal, is_unreachable};
+
+impl Master {
+    pub(super) fn on_status_update(&mut self, from: &Upid, message: StatusUpdateMessage, out: &mut Vec<Output>) {
+        self.counters.messages_status_update += 1;
+        let update = message.update;
+        let framework = FrameworkId::from(&update.framework_id);
+        let mut status = update.status;
+        let Some(agent) = update.slave_id.as_ref().map(AgentId::from) else {
+            self.counters.invalid_status_updates += 1;
+            return;
+        };
+        if self.state.agents.get(&agent).is_none_or(|agent| agent.pid != *from) {
+            self.counters.invalid_status_updates += 1;
+            return warning(out, format!(
+                "Ignoring status update of task {} from unknown agent {agent} at {from}",
+                status.task_id.value
+            ));
+        }
+        if !self.state.frameworks.contains_key(&framework) {
+            self.counters.invalid_status_updates += 1;
+            return warning(out, format!(
+                "Ignoring status update of task {} of unknown framework {framework}",
+                status.task_id.value
+            ));
+        }
+        if status.uuid.is_none() {
+            status.uuid = update.uuid.filter(|uuid| !uuid.is_empty());
+        }
+        status.timestamp.get_or_insert(update.timestamp);
+        status.agent_id.get_or_insert_with(|| agent.to_wire());
+        let id = TaskId::from(&status.task_id);
+        let latest = update.latest_state.and_then(|state| TaskState::try_from(state).ok());
+        let acknowledged = status.uuid.is_none();
+        if self.state.task(&framework, &id).is_none_or(|task| task.agent != agent) {
+            self.counters.invalid_status_updates += 1;
+            self.tell(&framework, events::update(status), out);
+            return;
+        }
+        self.counters.valid_status_updates += 1;
+        let status = self.apply_status(&framework, &id, status, latest, out);
+        self.tell(&framework, events::update(status), out);
+        // Nobody will acknowledge what has no uuid.
+        if acknowledged && self.state.task(&framework, &id).is_some_and(|task| is_terminal(task.state())) {
+            self.strike_task(&framework, &id, false);
+        }
+    }
+
+    /// Ends (or hides) a task for a cause of the master's own, and tells its framework. The task stays in the books,
+    /// holding nothing.
+    pub(super) fn end_task(
+        &mut self,
+        framework: &FrameworkId,
+        id: &TaskId,
+        cause: Cause,
+        after: Option<WriteId>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(task) = self.state.task(framework, id) else { return };
+        let status = self.make_status_of(task, cause);
+        let status = self.apply_status(framework, id, status, None, out);
+        self.tell_after(framework, events::update(status), after, out);
+    }
+
+    /// Enters a status into the books: the task's state moves unless it is over, what it held is free once it no longer
+    /// runs, and subscribers hear of it. Gives the status back for the scheduler.
+    pub(super) fn apply_status(
+        &mut self,
+        framework: &FrameworkId,
+        id: &TaskId,
+        status: TaskStatus,
+        latest: Option<TaskState>,
+        out: &mut Vec<Output>,
+    ) -> TaskStatus {
+        let Some(task) = self.state.task_mut(framework, id) else { return status };
+        let before = task.state();
+        let state = if is_terminal(before) { before } else { latest.unwrap_or_else(|| status.state()) };
+        let news = task.message.statuses.last().is_none_or(|last| differs(last, &status));
+        let mut stored = status.clone();
+        stored.data = None;
+        let shared = news.then(|| Arc::new(status.clone()));
+        let message = task.message.modify();
+        message.set_state(state);
+        if status.uuid.is_some() {
+            message.set_status_update_state(status.state());
+            message.status_update_uuid.clone_from(&status.uuid);
+        }
+        // Repeated states collapse into the newest, so a task's history stays short.
+        match message.statuses.last_mut() {
+            Some(last) if last.state == stored.state => *last = stored,
+            _ => message.statuses.push(stored),
+        }
+        let (agent, resources) = (task.agent.clone(), task.resources.clone());
+        if before != state {
+            self.gauges.move_task(Some(before), Some(state));
+            if is_terminal(state) || is_unreachable(state) {
+                self.counters.count_transition(&status, state);
+            }
+        }
+        if holds(before) && !holds(state) {
+            self.free_task(&agent, framework, &resources);
+            self.allocator.recover(framework, &agent, &resources, None, self.now);
+        }
+        if let Some(status) = shared {
+            out.push(Output::Publish(OperatorEvent::TaskUpdated { framework: framework.clone(), status, state }));
+        }
+        status
+    }
+
+    pub(super) fn on_acknowledge(
+        &mut self,
+        framework: &FrameworkId,
+        acknowledge: call::Acknowledge,
+        out: &mut Vec<Output>,
+    ) {
+        self.counters.messages_status_update_acknowledgement += 1;
+        let agent = AgentId::from(&acknowledge.agent_id);
+        let id = TaskId::from(&acknowledge.task_id);
+        let Some(pid) = self.state.agents.get(&agent).filter(|agent| agent.connected).map(|agent| agent.pid.clone()) else {
+            self.counters.invalid_status_update_acknowledgements += 1;
+            return warning(out, format!(
+                "Cannot acknowledge status update of task {id} of framework {framework}: agent {agent} is not connected"
+            ));
+        };
+        if let Some(task) = self.state.task(framework, &id).filter(|task| task.agent == agent) {
+            let message = &task.message;
+            if message.status_update_uuid.is_none() {
+                self.counters.invalid_status_update_acknowledgements += 1;
+                return warning(out, format!("Ignoring acknowledgement of task {id}, which was never updated"));
+            }
+            let last = message.status_update_uuid.as_deref() == Some(acknowledge.uuid.as_ref());
+            if last && is_terminal(message.status_update_state()) {
+                self.strike_task(framework, &id, false);
+            }
+        }
+        self.counters.valid_status_update_acknowledgements += 1;
+        let message = StatusUpdateAcknowledgementMessage {
+            slave_id: acknowledge.agent_id,
+            framework_id: framework.to_wire(),
+            task_id: acknowledge.task_id,
+            uuid: acknowledge.uuid,
+        };
+        send(&pid, AgentBound::Acknowledge(message), out);
+    }
+}
+
+/// Whether subscribers of the operator API should hear of a status that follows another.
+fn differs(last: &TaskStatus, next: &TaskStatus) -> bool {
+    last.state != next.state || last.healthy != next.healthy || last.check_status != next.check_status
+}
