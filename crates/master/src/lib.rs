@@ -1,1 +1,3 @@
 //! The resource manager: agents, frameworks, offers, tasks; the operator and scheduler APIs.
+
+pub mod core;

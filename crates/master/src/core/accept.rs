@@ -44,23 +44,42 @@ impl Master {
                         left += &offer.resources;
                     }
                 }
-                let basket = Basket { framework: framework.clone(), agent, role, left };
+                let basket = Basket {
+                    framework: framework.clone(),
+                    agent,
+                    role,
+                    left,
+                };
                 self.operate(basket, accept.operations, refusal(accept.filters.as_ref()), out);
             }
         }
     }
 
     fn count_accept(&mut self, accept: &call::Accept) {
-        let mut launches = accept.operations.iter().filter_map(|operation| operation.launch.as_ref());
+        let mut launches = accept
+            .operations
+            .iter()
+            .filter_map(|operation| operation.launch.as_ref());
         if accept.operations.is_empty() || launches.any(|launch| launch.task_infos.is_empty()) {
             self.counters.messages_decline_offers += 1;
         }
-        let tasks = |operation: &&Operation| operation.launch.as_ref().is_some_and(|launch| !launch.task_infos.is_empty());
+        let tasks = |operation: &&Operation| {
+            operation
+                .launch
+                .as_ref()
+                .is_some_and(|launch| !launch.task_infos.is_empty())
+        };
         self.counters.messages_launch_tasks += accept.operations.iter().filter(tasks).count() as u64;
     }
 
     /// Each operation sees what the ones before it left; what remains at the end goes back with the filter.
-    fn operate(&mut self, mut basket: Basket, operations: Vec<Operation>, refused: Duration, out: &mut Vec<Output>) {
+    fn operate(
+        &mut self,
+        mut basket: Basket,
+        operations: Vec<Operation>,
+        refused: Duration,
+        out: &mut Vec<Output>,
+    ) {
         for operation in operations {
             match operation.r#type() {
                 Type::Launch => self.launch(&mut basket, operation, out),
@@ -74,13 +93,22 @@ impl Master {
                 | Type::CreateDisk
                 | Type::DestroyDisk
                 | Type::Unknown => {
-                    let fault = format!("{} operations are not supported", operation.r#type().as_str_name());
+                    let fault = format!(
+                        "{} operations are not supported",
+                        operation.r#type().as_str_name()
+                    );
                     self.refuse_operation(&basket.framework, Some(&basket.agent), &operation, &fault, out);
                 }
             }
         }
         if !basket.left.is_empty() {
-            self.allocator.recover(&basket.framework, &basket.agent, &basket.left, Some(refused), self.now);
+            self.allocator.recover(
+                &basket.framework,
+                &basket.agent,
+                &basket.left,
+                Some(refused),
+                self.now,
+            );
         }
     }
 
@@ -95,18 +123,29 @@ impl Master {
     ) {
         warning(out, format!("Refusing ACCEPT of framework {framework}: {fault}"));
         for id in ids {
-            if self.state.offers.get(id).is_some_and(|offer| offer.framework == *framework)
+            if self
+                .state
+                .offers
+                .get(id)
+                .is_some_and(|offer| offer.framework == *framework)
                 && let Some(offer) = self.strike_offer(id)
             {
-                self.allocator.recover(framework, &offer.agent, &offer.resources, None, self.now);
+                self.allocator
+                    .recover(framework, &offer.agent, &offer.resources, None, self.now);
             }
         }
-        let Some(known) = self.state.frameworks.get(framework) else { return };
+        let Some(known) = self.state.frameworks.get(framework) else {
+            return;
+        };
         let state = known.told_state(TaskState::TaskDropped);
         for operation in operations {
             match operation.r#type() {
                 Type::Launch | Type::LaunchGroup => {
-                    let cause = Cause::new(state, Reason::InvalidOffers, format!("Task launched with invalid offers: {fault}"));
+                    let cause = Cause::new(
+                        state,
+                        Reason::InvalidOffers,
+                        format!("Task launched with invalid offers: {fault}"),
+                    );
                     for task in tasks_of(&operation) {
                         self.refuse_task(framework, task, cause.clone(), out);
                     }
@@ -120,11 +159,25 @@ impl Master {
     }
 
     /// Tells the scheduler that a task will not run. The task never enters the books.
-    pub(super) fn refuse_task(&mut self, framework: &FrameworkId, task: &TaskInfo, cause: Cause, out: &mut Vec<Output>) {
+    pub(super) fn refuse_task(
+        &mut self,
+        framework: &FrameworkId,
+        task: &TaskInfo,
+        cause: Cause,
+        out: &mut Vec<Output>,
+    ) {
         let state = cause.state;
         let agent = AgentId::from(&task.agent_id);
-        let executor = task.executor.as_ref().map(|executor| ExecutorId::from(&executor.executor_id));
-        let status = self.make_status(&TaskId::from(&task.task_id), Some(&agent), executor.as_ref(), cause);
+        let executor = task
+            .executor
+            .as_ref()
+            .map(|executor| ExecutorId::from(&executor.executor_id));
+        let status = self.make_status(
+            &TaskId::from(&task.task_id),
+            Some(&agent),
+            executor.as_ref(),
+            cause,
+        );
         self.counters.count_transition(&status, state);
         self.tell(framework, events::update(status), out);
     }
@@ -133,5 +186,10 @@ impl Master {
 /// The tasks of a LAUNCH or LAUNCH_GROUP.
 pub(super) fn tasks_of(operation: &Operation) -> impl Iterator<Item = &TaskInfo> {
     let launched = operation.launch.iter().flat_map(|launch| &launch.task_infos);
-    launched.chain(operation.launch_group.iter().flat_map(|group| &group.task_group.tasks))
+    launched.chain(
+        operation
+            .launch_group
+            .iter()
+            .flat_map(|group| &group.task_group.tasks),
+    )
 }

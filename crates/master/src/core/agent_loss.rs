@@ -27,7 +27,9 @@ enum Loss {
 impl Master {
     /// The link broke: the agent gets no more offers, and may come back.
     pub(super) fn disconnect_agent(&mut self, id: &AgentId, out: &mut Vec<Output>) {
-        let Some(agent) = self.state.agent_mut(id) else { return };
+        let Some(agent) = self.state.agent_mut(id) else {
+            return;
+        };
         agent.connected = false;
         let was_active = std::mem::replace(&mut agent.active, false);
         let pid = agent.pid.clone();
@@ -38,10 +40,13 @@ impl Master {
             self.gauges.slaves_inactive += 1;
         }
         info(out, format!("Agent {id} at {pid} disconnected"));
-        self.allocator.deactivate_agent(id, self.now);
+        self.allocator.deactivate_agent(id);
         self.rescind_offers_of_agent(id, None, out);
         self.drop_frameworks_that_do_not_checkpoint(id, out);
-        let timer = self.timers.set(self.now + self.config.agent_reregister_timeout, Timer::AgentReregister(id.clone()));
+        let timer = self.timers.set(
+            self.now + self.config.agent_reregister_timeout,
+            Timer::AgentReregister(id.clone()),
+        );
         if let Some(old) = self.reregister_timers.insert(id.clone(), timer) {
             self.timers.cancel(old);
         }
@@ -49,15 +54,30 @@ impl Master {
 
     /// Frameworks that do not checkpoint lose all they have on an agent as soon as its link breaks, PARTITION_AWARE or not.
     fn drop_frameworks_that_do_not_checkpoint(&mut self, id: &AgentId, out: &mut Vec<Output>) {
-        let Some(agent) = self.state.agents.get(id).cloned() else { return };
-        let mut owners: Vec<FrameworkId> = agent.tasks.iter().map(|(framework, _)| framework.clone()).collect();
+        let Some(agent) = self.state.agents.get(id).cloned() else {
+            return;
+        };
+        let mut owners: Vec<FrameworkId> = agent
+            .tasks
+            .iter()
+            .map(|(framework, _)| framework.clone())
+            .collect();
         owners.extend(agent.executors.keys().map(|(framework, _)| framework.clone()));
         owners.sort_unstable();
         owners.dedup();
-        owners.retain(|framework| self.state.frameworks.get(framework).is_some_and(|known| !known.info.checkpoint()));
+        owners.retain(|framework| {
+            self.state
+                .frameworks
+                .get(framework)
+                .is_some_and(|known| !known.info.checkpoint())
+        });
         for framework in owners {
             for task in agent.tasks_of(&framework) {
-                let cause = Cause::new(TaskState::TaskLost, Reason::AgentDisconnected, "Agent disconnected");
+                let cause = Cause::new(
+                    TaskState::TaskLost,
+                    Reason::AgentDisconnected,
+                    "Agent disconnected",
+                );
                 self.end_task(&framework, task, cause, None, out);
                 self.strike_task(&framework, task, false);
             }
@@ -105,7 +125,10 @@ impl Master {
     pub(super) fn finish_replaced(&mut self, id: &AgentId, write: WriteId, out: &mut Vec<Output>) {
         self.counters.slave_removals += 1;
         self.counters.slave_removals_reason_registered += 1;
-        info(out, format!("Removed agent {id}: a new agent registered at its address"));
+        info(
+            out,
+            format!("Removed agent {id}: a new agent registered at its address"),
+        );
         self.finish_removal(id, Loss::Replaced, write, out);
     }
 
@@ -114,7 +137,8 @@ impl Master {
             return;
         }
         self.lose_agent(id, loss, write, out);
-        self.removed_agents.insert(id.clone(), (), super::MAX_REMOVED_AGENTS);
+        self.removed_agents
+            .insert(id.clone(), (), super::MAX_REMOVED_AGENTS);
         self.tell_all_lost(id, write, out);
         out.push(Output::Publish(OperatorEvent::AgentRemoved(id.clone())));
     }
@@ -129,7 +153,9 @@ impl Master {
         // First, so that nothing freed below is offered again.
         self.allocator.remove_agent(id, self.now);
         self.rescind_offers_of_agent(id, Some(write), out);
-        let Some(agent) = self.state.agents.get(id).cloned() else { return };
+        let Some(agent) = self.state.agents.get(id).cloned() else {
+            return;
+        };
         for (framework, task) in agent.tasks.iter() {
             self.lose_task(framework, task, loss, &agent.info.hostname, write, out);
         }
@@ -143,9 +169,17 @@ impl Master {
             self.timers.cancel(timer);
         }
         self.close_observer(id, out);
-        let connected = if agent.connected { &mut self.gauges.slaves_connected } else { &mut self.gauges.slaves_disconnected };
+        let connected = if agent.connected {
+            &mut self.gauges.slaves_connected
+        } else {
+            &mut self.gauges.slaves_disconnected
+        };
         *connected = connected.saturating_sub(1);
-        let active = if agent.active { &mut self.gauges.slaves_active } else { &mut self.gauges.slaves_inactive };
+        let active = if agent.active {
+            &mut self.gauges.slaves_active
+        } else {
+            &mut self.gauges.slaves_inactive
+        };
         *active = active.saturating_sub(1);
     }
 
@@ -158,13 +192,24 @@ impl Master {
         write: WriteId,
         out: &mut Vec<Output>,
     ) {
-        let Some(known) = self.state.frameworks.get(framework) else { return };
-        let over = known.tasks.get(task).is_none_or(|task: &Arc<Task>| is_terminal(task.state()));
+        let Some(known) = self.state.frameworks.get(framework) else {
+            return;
+        };
+        let over = known
+            .tasks
+            .get(task)
+            .is_none_or(|task: &Arc<Task>| is_terminal(task.state()));
         let (cause, unreachable) = match loss {
             Loss::Unreachable(at) => {
                 let text = format!("Agent {hostname} is unreachable: health check timed out");
                 let state = known.told_state(TaskState::TaskUnreachable);
-                (Cause { unreachable: Some(at), ..Cause::new(state, Reason::AgentRemoved, text) }, true)
+                (
+                    Cause {
+                        unreachable: Some(at),
+                        ..Cause::new(state, Reason::AgentRemoved, text)
+                    },
+                    true,
+                )
             }
             Loss::Unregistered => {
                 let text = format!("Agent {hostname} removed: the agent unregistered");
@@ -186,7 +231,11 @@ impl Master {
     fn tell_all_lost(&self, id: &AgentId, write: WriteId, out: &mut Vec<Output>) {
         for stream in self.streams.keys() {
             let event = Box::new(events::agent_failure(id));
-            out.push(Output::Event { stream: *stream, event, after: Some(write) });
+            out.push(Output::Event {
+                stream: *stream,
+                event,
+                after: Some(write),
+            });
         }
     }
 }

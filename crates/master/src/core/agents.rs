@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use imbl::{OrdMap, OrdSet};
 use process::Upid;
 use proto::internal::{
-    MasterSlaveConnection, RegisterSlaveMessage, SlaveRegisteredMessage, UnregisterSlaveMessage, UpdateSlaveMessage,
+    MasterSlaveConnection, RegisterSlaveMessage, SlaveRegisteredMessage, UnregisterSlaveMessage,
+    UpdateSlaveMessage,
 };
 use proto::v1;
 use resources::Resources;
@@ -48,14 +49,20 @@ impl Profile {
             message.shared = None;
             resources::Entry::from_proto(&message).unwrap_or_else(|_| entry.clone())
         });
-        let total = if configured.contains(&plain) { &(&configured - &plain) + &checkpointed } else { configured };
+        let total = if configured.contains(&plain) {
+            &(&configured - &plain) + &checkpointed
+        } else {
+            configured
+        };
         (total, checkpointed)
     }
 }
 
 impl Master {
     pub(super) fn connection(&self) -> MasterSlaveConnection {
-        MasterSlaveConnection { total_ping_timeout_seconds: Some(self.config.total_ping_timeout().as_secs_f64()) }
+        MasterSlaveConnection {
+            total_ping_timeout_seconds: Some(self.config.total_ping_timeout().as_secs_f64()),
+        }
     }
 
     pub(super) fn on_register(&mut self, from: Upid, message: RegisterSlaveMessage, out: &mut Vec<Output>) {
@@ -73,7 +80,10 @@ impl Master {
                 return;
             }
             if self.state.agents.get(known).is_some_and(|agent| agent.connected) {
-                let reply = SlaveRegisteredMessage { slave_id: known.to_wire(), connection: Some(self.connection()) };
+                let reply = SlaveRegisteredMessage {
+                    slave_id: known.to_wire(),
+                    connection: Some(self.connection()),
+                };
                 return send(&from, AgentBound::Registered(reply), out);
             }
             replaced = Some(known.clone());
@@ -82,14 +92,25 @@ impl Master {
         self.next_agent += 1;
         let mut message = message;
         message.slave.id = Some(id.to_wire());
-        let admit = RegistryOperation::AdmitAgent { info: Box::new(registry_form(&message.slave)) };
+        let admit = RegistryOperation::AdmitAgent {
+            info: Box::new(registry_form(&message.slave)),
+        };
         let mut operations = vec![admit];
         if let Some(old) = &replaced {
             self.in_flight.insert(old.clone());
             operations.insert(0, RegistryOperation::RemoveAgent { id: old.clone() });
         }
         self.admitting.insert(from.clone());
-        self.store(operations, Pending::Admit { id, from, message: Box::new(message), replaced }, out);
+        self.store(
+            operations,
+            Pending::Admit {
+                id,
+                from,
+                message: Box::new(message),
+                replaced,
+            },
+            out,
+        );
     }
 
     pub(super) fn finish_admission(
@@ -114,7 +135,10 @@ impl Master {
         self.add_agent(&id, &from, profile, out);
         self.admit_to_allocator(&id);
         self.publish_agent(&id, out);
-        let reply = SlaveRegisteredMessage { slave_id: id.to_wire(), connection: Some(self.connection()) };
+        let reply = SlaveRegisteredMessage {
+            slave_id: id.to_wire(),
+            connection: Some(self.connection()),
+        };
         send_after(&from, AgentBound::Registered(reply), Some(write), out);
     }
 
@@ -152,10 +176,16 @@ impl Master {
 
     /// Makes a registered agent's resources known to the allocator, with what its tasks and executors hold.
     pub(super) fn admit_to_allocator(&mut self, id: &AgentId) {
-        let Some(agent) = self.state.agents.get(id) else { return };
-        let used: Vec<(FrameworkId, Resources)> =
-            agent.used.iter().map(|(framework, used)| (framework.clone(), used.clone())).collect();
-        self.allocator.add_agent(id, agent.options(), agent.total.clone(), &used, self.now);
+        let Some(agent) = self.state.agents.get(id) else {
+            return;
+        };
+        let used: Vec<(FrameworkId, Resources)> = agent
+            .used
+            .iter()
+            .map(|(framework, used)| (framework.clone(), used.clone()))
+            .collect();
+        self.allocator
+            .add_agent(id, agent.options(), agent.total.clone(), &used, self.now);
     }
 
     pub(super) fn publish_agent(&self, id: &AgentId, out: &mut Vec<Output>) {
@@ -164,18 +194,32 @@ impl Master {
         }
     }
 
-    pub(super) fn on_unregister(&mut self, from: &Upid, message: &UnregisterSlaveMessage, out: &mut Vec<Output>) {
+    pub(super) fn on_unregister(
+        &mut self,
+        from: &Upid,
+        message: &UnregisterSlaveMessage,
+        out: &mut Vec<Output>,
+    ) {
         self.counters.messages_unregister_slave += 1;
         let id = AgentId::from(&message.slave_id);
         if self.state.agents.get(&id).is_none_or(|agent| agent.pid != *from) {
             return warning(out, format!("Ignoring unregistration of agent {id} from {from}"));
         }
         if self.in_flight.insert(id.clone()) {
-            self.store(vec![RegistryOperation::RemoveAgent { id: id.clone() }], Pending::Remove { id }, out);
+            self.store(
+                vec![RegistryOperation::RemoveAgent { id: id.clone() }],
+                Pending::Remove { id },
+                out,
+            );
         }
     }
 
-    pub(super) fn on_update_agent(&mut self, from: &Upid, message: UpdateSlaveMessage, out: &mut Vec<Output>) {
+    pub(super) fn on_update_agent(
+        &mut self,
+        from: &Upid,
+        message: UpdateSlaveMessage,
+        out: &mut Vec<Output>,
+    ) {
         self.counters.messages_update_slave += 1;
         let id = AgentId::from(&message.slave_id);
         let Some(agent) = self.state.agents.get(&id).filter(|agent| agent.pid == *from) else {
@@ -189,9 +233,14 @@ impl Master {
                 Err(error) => return warning(out, format!("Ignoring update of agent {id}: {error}")),
             }
         }
-        let providers = message.resource_providers.map_or(0, |providers| providers.providers.len());
+        let providers = message
+            .resource_providers
+            .map_or(0, |providers| providers.providers.len());
         if providers > 0 {
-            warning(out, format!("Agent {id} has {providers} resource providers; their resources are not used"));
+            warning(
+                out,
+                format!("Agent {id} has {providers} resource providers; their resources are not used"),
+            );
         }
         let changed = total != agent.total;
         if let Some(agent) = self.state.agent_mut(&id)
@@ -207,14 +256,18 @@ impl Master {
     /// Sets an agent's total; what was offered of it is no longer true, so offers are rescinded.
     pub(super) fn change_total(&mut self, id: &AgentId, total: Resources, out: &mut Vec<Output>) {
         self.rescind_offers_of_agent(id, None, out);
-        let Some(agent) = self.state.agent_mut(id) else { return };
+        let Some(agent) = self.state.agent_mut(id) else {
+            return;
+        };
         agent.total = total;
         let (options, total) = (agent.options(), agent.total.clone());
         self.allocator.update_agent(id, options, total, self.now);
     }
 
     pub(super) fn on_exited(&mut self, upid: &Upid, out: &mut Vec<Output>) {
-        let Some(id) = self.agents_by_pid.get(upid).cloned() else { return };
+        let Some(id) = self.agents_by_pid.get(upid).cloned() else {
+            return;
+        };
         if self.state.agents.get(&id).is_some_and(|agent| agent.connected) {
             self.disconnect_agent(&id, out);
         }
@@ -226,7 +279,9 @@ impl Agent {
         let capabilities: Vec<_> = self
             .capabilities
             .iter()
-            .map(|capability| v1::agent_info::Capability { r#type: Some(capability as i32) })
+            .map(|capability| v1::agent_info::Capability {
+                r#type: Some(capability as i32),
+            })
             .collect();
         allocator::AgentOptions::from_info(&self.info, &capabilities)
     }
@@ -247,7 +302,13 @@ pub(super) fn registry_form(info: &v1::AgentInfo) -> v1::AgentInfo {
 
 fn info_registered(id: &AgentId, from: &Upid, agent: &v1::AgentInfo, out: &mut Vec<Output>) {
     let total = Resources::from_proto_lenient(&agent.resources);
-    info(out, format!("Registered agent {id} at {from} ({}) with {total}", agent.hostname));
+    info(
+        out,
+        format!(
+            "Registered agent {id} at {from} ({}) with {total}",
+            agent.hostname
+        ),
+    );
 }
 
 /// Frameworks by id, from a message that lists them.

@@ -28,7 +28,10 @@ impl State {
 
     /// A task on a registered agent, to change.
     pub(super) fn task_mut(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<&mut Task> {
-        Arc::make_mut(self.frameworks.get_mut(framework)?).tasks.get_mut(task).map(Arc::make_mut)
+        Arc::make_mut(self.frameworks.get_mut(framework)?)
+            .tasks
+            .get_mut(task)
+            .map(Arc::make_mut)
     }
 
     /// A task on a registered agent.
@@ -42,14 +45,20 @@ impl Agent {
     pub fn tasks_of(&self, framework: &FrameworkId) -> impl Iterator<Item = &TaskId> {
         let first = (framework.clone(), TaskId::from(""));
         let framework = framework.clone();
-        self.tasks.range(first..).take_while(move |(owner, _)| *owner == framework).map(|(_, task)| task)
+        self.tasks
+            .range(first..)
+            .take_while(move |(owner, _)| *owner == framework)
+            .map(|(_, task)| task)
     }
 
     /// Executors of one framework here.
     pub fn executors_of(&self, framework: &FrameworkId) -> impl Iterator<Item = &Arc<Executor>> {
         let first = (framework.clone(), ExecutorId::from(""));
         let framework = framework.clone();
-        self.executors.range(first..).take_while(move |((owner, _), _)| *owner == framework).map(|(_, executor)| executor)
+        self.executors
+            .range(first..)
+            .take_while(move |((owner, _), _)| *owner == framework)
+            .map(|(_, executor)| executor)
     }
 
     fn charge(&mut self, framework: &FrameworkId, resources: &Resources) {
@@ -62,7 +71,9 @@ impl Agent {
     }
 
     fn discharge(&mut self, framework: &FrameworkId, resources: &Resources) {
-        let Some(used) = self.used.get_mut(framework) else { return };
+        let Some(used) = self.used.get_mut(framework) else {
+            return;
+        };
         *used -= resources;
         if used.is_empty() {
             self.used.remove(framework);
@@ -135,8 +146,13 @@ impl Master {
     /// Strikes a task out and puts it into its framework's history: that of unreachable tasks, or that of completed ones.
     /// It must hold nothing any more.
     pub(super) fn strike_task(&mut self, framework: &FrameworkId, id: &TaskId, unreachable: bool) {
-        let limits = (self.config.max_unreachable_tasks_per_framework, self.config.max_completed_tasks_per_framework);
-        let Some(of) = self.state.framework_mut(framework) else { return };
+        let limits = (
+            self.config.max_unreachable_tasks_per_framework,
+            self.config.max_completed_tasks_per_framework,
+        );
+        let Some(of) = self.state.framework_mut(framework) else {
+            return;
+        };
         let Some(task) = of.tasks.remove(id) else { return };
         self.gauges.move_task(Some(task.state()), None);
         let agent = task.agent.clone();
@@ -161,11 +177,16 @@ impl Master {
     pub(super) fn book_executor(&mut self, executor: Arc<Executor>) {
         if let Some(agent) = self.state.agent_mut(&executor.agent) {
             agent.charge(&executor.framework, &executor.resources);
-            agent.executors.insert((executor.framework.clone(), executor.id.clone()), Arc::clone(&executor));
+            agent.executors.insert(
+                (executor.framework.clone(), executor.id.clone()),
+                Arc::clone(&executor),
+            );
         }
         if let Some(framework) = self.state.framework_mut(&executor.framework) {
             framework.used += &executor.resources;
-            framework.executors.insert((executor.agent.clone(), executor.id.clone()), executor);
+            framework
+                .executors
+                .insert((executor.agent.clone(), executor.id.clone()), executor);
         }
     }
 

@@ -11,7 +11,10 @@ pub struct AgentCapabilities(u32);
 impl AgentCapabilities {
     /// From the messages of a registration.
     pub fn new(list: &[agent_info::Capability]) -> Self {
-        Self(list.iter().fold(0, |bits, capability| bits | bit(capability.r#type() as i32)))
+        Self(
+            list.iter()
+                .fold(0, |bits, capability| bits | bit(capability.r#type() as i32)),
+        )
     }
 
     /// Whether the agent has it.
@@ -21,7 +24,9 @@ impl AgentCapabilities {
 
     /// In ascending order of their numbers.
     pub fn iter(self) -> impl Iterator<Item = AgentType> {
-        (1..=31).filter(move |number| self.0 & bit(*number) != 0).filter_map(|number| AgentType::try_from(number).ok())
+        (1..=31)
+            .filter(move |number| self.0 & bit(*number) != 0)
+            .filter_map(|number| AgentType::try_from(number).ok())
     }
 }
 
@@ -32,7 +37,10 @@ pub struct FrameworkCapabilities(u32);
 impl FrameworkCapabilities {
     /// From a FrameworkInfo.
     pub fn new(list: &[framework_info::Capability]) -> Self {
-        Self(list.iter().fold(0, |bits, capability| bits | bit(capability.r#type() as i32)))
+        Self(
+            list.iter()
+                .fold(0, |bits, capability| bits | bit(capability.r#type() as i32)),
+        )
     }
 
     /// Whether the framework has it.

@@ -26,13 +26,23 @@ impl Master {
             self.check_framework(framework)?;
         }
         for (id, offer) in &self.state.offers {
-            let known = self.state.agents.get(&offer.agent).is_some_and(|agent| agent.offers.contains(id) && agent.connected);
-            ensure(known, || format!("offer {id} is not known to connected agent {}", offer.agent))?;
+            let known = self
+                .state
+                .agents
+                .get(&offer.agent)
+                .is_some_and(|agent| agent.offers.contains(id) && agent.connected);
+            ensure(known, || {
+                format!("offer {id} is not known to connected agent {}", offer.agent)
+            })?;
         }
         let offers = self.state.offers.len() as u64;
-        ensure(self.gauges.outstanding_offers == offers, || format!("outstanding_offers is not {offers}"))?;
+        ensure(self.gauges.outstanding_offers == offers, || {
+            format!("outstanding_offers is not {offers}")
+        })?;
         for (stream, framework) in &self.streams {
-            ensure(self.stream_of(framework) == Some(*stream), || format!("{stream:?} is not that of framework {framework}"))?;
+            ensure(self.stream_of(framework) == Some(*stream), || {
+                format!("{stream:?} is not that of framework {framework}")
+            })?;
         }
         self.allocator.check().map_err(Violation)
     }
@@ -40,14 +50,24 @@ impl Master {
     fn check_agent(&self, id: &AgentId, agent: &Agent) -> Result<(), Violation> {
         let mut offered = Resources::new();
         for offer in &agent.offers {
-            let offer = self.state.offers.get(offer).ok_or_else(|| Violation(format!("offer {offer} of agent {id} is unknown")))?;
+            let offer = self
+                .state
+                .offers
+                .get(offer)
+                .ok_or_else(|| Violation(format!("offer {offer} of agent {id} is unknown")))?;
             offered += &offer.resources;
         }
-        ensure(agent.offered == offered, || format!("agent {id} has {} offered, its offers {offered}", agent.offered))?;
+        ensure(agent.offered == offered, || {
+            format!("agent {id} has {} offered, its offers {offered}", agent.offered)
+        })?;
         let mut used = Resources::new();
         for (framework, task) in &agent.tasks {
             let known = self.state.task(framework, task).filter(|task| task.agent == *id);
-            let task = known.ok_or_else(|| Violation(format!("task {task} of agent {id} is unknown to framework {framework}")))?;
+            let task = known.ok_or_else(|| {
+                Violation(format!(
+                    "task {task} of agent {id} is unknown to framework {framework}"
+                ))
+            })?;
             if holds(task.state()) {
                 used += &task.resources;
             }
@@ -56,16 +76,25 @@ impl Master {
             used += &executor.resources;
         }
         let booked = agent.used.values().fold(Resources::new(), |sum, each| sum + each);
-        ensure(booked == used, || format!("agent {id} has {booked} used, its tasks and executors {used}"))?;
-        ensure(agent.active || agent.offers.is_empty(), || format!("inactive agent {id} has offers"))?;
-        ensure(self.agents_by_pid.get(&agent.pid) == Some(id) || !agent.connected, || {
-            format!("connected agent {id} is not known by its pid {}", agent.pid)
+        ensure(booked == used, || {
+            format!("agent {id} has {booked} used, its tasks and executors {used}")
         })?;
-        ensure(self.observers.contains_key(id), || format!("agent {id} is not observed"))?;
+        ensure(agent.active || agent.offers.is_empty(), || {
+            format!("inactive agent {id} has offers")
+        })?;
+        ensure(
+            self.agents_by_pid.get(&agent.pid) == Some(id) || !agent.connected,
+            || format!("connected agent {id} is not known by its pid {}", agent.pid),
+        )?;
+        ensure(self.observers.contains_key(id), || {
+            format!("agent {id} is not observed")
+        })?;
         let held = &used + &offered;
         // What an agent reported may exceed a total that shrank; what was offered never does.
         let fits = agent.total.contains(&held.unallocate()) || offered.is_empty();
-        ensure(fits, || format!("agent {id} has {held} used and offered of {}", agent.total))
+        ensure(fits, || {
+            format!("agent {id} has {held} used and offered of {}", agent.total)
+        })
     }
 
     fn check_framework(&self, framework: &Framework) -> Result<(), Violation> {
@@ -73,26 +102,51 @@ impl Master {
         let mut used = Resources::new();
         for task in framework.tasks.values() {
             let key = (id.clone(), task.id.clone());
-            let known = self.state.agents.get(&task.agent).is_some_and(|agent| agent.tasks.contains(&key));
-            ensure(known, || format!("task {} of framework {id} is unknown to agent {}", task.id, task.agent))?;
-            ensure(!framework.unreachable_tasks.contains(&task.id), || format!("task {} is reachable and not", task.id))?;
+            let known = self
+                .state
+                .agents
+                .get(&task.agent)
+                .is_some_and(|agent| agent.tasks.contains(&key));
+            ensure(known, || {
+                format!(
+                    "task {} of framework {id} is unknown to agent {}",
+                    task.id, task.agent
+                )
+            })?;
+            ensure(!framework.unreachable_tasks.contains(&task.id), || {
+                format!("task {} is reachable and not", task.id)
+            })?;
             if holds(task.state()) {
                 used += &task.resources;
             }
         }
         for executor in framework.executors.values() {
             let key = (id.clone(), executor.id.clone());
-            let known = self.state.agents.get(&executor.agent).is_some_and(|agent| agent.executors.contains_key(&key));
-            ensure(known, || format!("executor {} is unknown to agent {}", executor.id, executor.agent))?;
+            let known = self
+                .state
+                .agents
+                .get(&executor.agent)
+                .is_some_and(|agent| agent.executors.contains_key(&key));
+            ensure(known, || {
+                format!("executor {} is unknown to agent {}", executor.id, executor.agent)
+            })?;
             used += &executor.resources;
         }
-        ensure(framework.used == used, || format!("framework {id} has {} used, not {used}", framework.used))?;
+        ensure(framework.used == used, || {
+            format!("framework {id} has {} used, not {used}", framework.used)
+        })?;
         let mut offered = Resources::new();
         for offer in framework.offers.values() {
             offered += &offer.resources;
         }
-        ensure(framework.offered == offered, || format!("framework {id} has {} offered, not {offered}", framework.offered))?;
-        ensure(framework.offers.is_empty() || framework.connected(), || format!("absent framework {id} has offers"))?;
-        ensure(!self.is_completed(id), || format!("framework {id} is completed and not"))
+        ensure(framework.offered == offered, || {
+            format!("framework {id} has {} offered, not {offered}", framework.offered)
+        })?;
+        ensure(framework.offers.is_empty() || framework.connected(), || {
+            format!("absent framework {id} has offers")
+        })?;
+        ensure(!self.is_completed(id), || {
+            format!("framework {id} is completed and not")
+        })
     }
 }

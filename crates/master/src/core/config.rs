@@ -77,6 +77,7 @@ impl Config {
 
     /// How long a silent agent is waited for, told to agents when they register.
     pub fn total_ping_timeout(&self) -> Duration {
-        self.agent_ping_timeout.saturating_mul(self.max_agent_ping_timeouts)
+        self.agent_ping_timeout
+            .saturating_mul(self.max_agent_ping_timeouts)
     }
 }

@@ -106,9 +106,18 @@ impl Counters {
             S::TaskDropped => self.tasks_dropped += 1,
             S::TaskGone => self.tasks_gone += 1,
             S::TaskGoneByOperator => self.tasks_gone_by_operator += 1,
-            S::TaskStaging | S::TaskStarting | S::TaskRunning | S::TaskKilling | S::TaskUnreachable | S::TaskUnknown => {}
+            S::TaskStaging
+            | S::TaskStarting
+            | S::TaskRunning
+            | S::TaskKilling
+            | S::TaskUnreachable
+            | S::TaskUnknown => {}
         }
-        let transition = Transition { state: state as i32, source: status.source() as i32, reason: status.reason };
+        let transition = Transition {
+            state: state as i32,
+            source: status.source() as i32,
+            reason: status.reason,
+        };
         *self.task_transitions.entry(transition).or_default() += 1;
     }
 }
@@ -125,6 +134,8 @@ impl Gauges {
     }
 
     fn slot(&mut self, state: v1::TaskState) -> Option<&mut u64> {
-        usize::try_from(state as i32).ok().and_then(|index| self.tasks.get_mut(index))
+        usize::try_from(state as i32)
+            .ok()
+            .and_then(|index| self.tasks.get_mut(index))
     }
 }

@@ -19,7 +19,12 @@ impl Master {
     }
 
     /// Tells a scheduler, if it is connected.
-    pub(super) fn tell(&self, framework: &FrameworkId, event: scheduler::Event, out: &mut Vec<Output>) -> bool {
+    pub(super) fn tell(
+        &self,
+        framework: &FrameworkId,
+        event: scheduler::Event,
+        out: &mut Vec<Output>,
+    ) -> bool {
         self.tell_after(framework, event, None, out)
     }
 
@@ -31,8 +36,14 @@ impl Master {
         after: Option<WriteId>,
         out: &mut Vec<Output>,
     ) -> bool {
-        let Some(stream) = self.stream_of(framework) else { return false };
-        out.push(Output::Event { stream, event: Box::new(event), after });
+        let Some(stream) = self.stream_of(framework) else {
+            return false;
+        };
+        out.push(Output::Event {
+            stream,
+            event: Box::new(event),
+            after,
+        });
         true
     }
 }
@@ -44,12 +55,19 @@ pub(super) fn send(to: &Upid, message: AgentBound, out: &mut Vec<Output>) {
 
 /// Sends from `master` what rests on a write that is stored.
 pub(super) fn send_after(to: &Upid, message: AgentBound, after: Option<WriteId>, out: &mut Vec<Output>) {
-    out.push(Output::Send { from: Sender::Master, to: to.clone(), message: Box::new(message), after });
+    out.push(Output::Send {
+        from: Sender::Master,
+        to: to.clone(),
+        message: Box::new(message),
+        after,
+    });
 }
 
 /// Tells an agent to end itself, with the reason.
 pub(super) fn send_shutdown(to: &Upid, reason: &str, out: &mut Vec<Output>) {
-    let message = proto::internal::ShutdownMessage { message: Some(reason.to_owned()) };
+    let message = proto::internal::ShutdownMessage {
+        message: Some(reason.to_owned()),
+    };
     send(to, AgentBound::Shutdown(message), out);
 }
 
@@ -62,7 +80,10 @@ pub(super) fn warning(out: &mut Vec<Output>, text: String) {
 }
 
 fn of(kind: event::Type) -> scheduler::Event {
-    scheduler::Event { r#type: Some(kind as i32), ..scheduler::Event::default() }
+    scheduler::Event {
+        r#type: Some(kind as i32),
+        ..scheduler::Event::default()
+    }
 }
 
 pub(super) fn heartbeat() -> scheduler::Event {
@@ -75,39 +96,74 @@ pub(super) fn subscribed(framework: &FrameworkId, master: &v1::MasterInfo) -> sc
         heartbeat_interval_seconds: Some(super::HEARTBEAT_INTERVAL.as_secs_f64()),
         master_info: Some(master.clone()),
     };
-    scheduler::Event { subscribed: Some(subscribed), ..of(event::Type::Subscribed) }
+    scheduler::Event {
+        subscribed: Some(subscribed),
+        ..of(event::Type::Subscribed)
+    }
 }
 
 pub(super) fn error(message: &str) -> scheduler::Event {
-    scheduler::Event { error: Some(event::Error { message: message.to_owned() }), ..of(event::Type::Error) }
+    scheduler::Event {
+        error: Some(event::Error {
+            message: message.to_owned(),
+        }),
+        ..of(event::Type::Error)
+    }
 }
 
 pub(super) fn offers(offers: Vec<v1::Offer>) -> scheduler::Event {
-    scheduler::Event { offers: Some(event::Offers { offers }), ..of(event::Type::Offers) }
+    scheduler::Event {
+        offers: Some(event::Offers { offers }),
+        ..of(event::Type::Offers)
+    }
 }
 
 pub(super) fn rescind(offer: &OfferId) -> scheduler::Event {
-    scheduler::Event { rescind: Some(event::Rescind { offer_id: offer.to_wire() }), ..of(event::Type::Rescind) }
+    scheduler::Event {
+        rescind: Some(event::Rescind {
+            offer_id: offer.to_wire(),
+        }),
+        ..of(event::Type::Rescind)
+    }
 }
 
 pub(super) fn update(status: v1::TaskStatus) -> scheduler::Event {
-    scheduler::Event { update: Some(event::Update { status }), ..of(event::Type::Update) }
+    scheduler::Event {
+        update: Some(event::Update { status }),
+        ..of(event::Type::Update)
+    }
 }
 
 pub(super) fn operation_update(status: v1::OperationStatus) -> scheduler::Event {
     let update = event::UpdateOperationStatus { status };
-    scheduler::Event { update_operation_status: Some(update), ..of(event::Type::UpdateOperationStatus) }
+    scheduler::Event {
+        update_operation_status: Some(update),
+        ..of(event::Type::UpdateOperationStatus)
+    }
 }
 
 pub(super) fn message(message: proto::internal::ExecutorToFrameworkMessage) -> scheduler::Event {
-    let message =
-        event::Message { agent_id: message.slave_id, executor_id: message.executor_id, data: message.data };
-    scheduler::Event { message: Some(message), ..of(event::Type::Message) }
+    let message = event::Message {
+        agent_id: message.slave_id,
+        executor_id: message.executor_id,
+        data: message.data,
+    };
+    scheduler::Event {
+        message: Some(message),
+        ..of(event::Type::Message)
+    }
 }
 
 pub(super) fn agent_failure(agent: &AgentId) -> scheduler::Event {
-    let failure = event::Failure { agent_id: Some(agent.to_wire()), executor_id: None, status: None };
-    scheduler::Event { failure: Some(failure), ..of(event::Type::Failure) }
+    let failure = event::Failure {
+        agent_id: Some(agent.to_wire()),
+        executor_id: None,
+        status: None,
+    };
+    scheduler::Event {
+        failure: Some(failure),
+        ..of(event::Type::Failure)
+    }
 }
 
 pub(super) fn executor_failure(exited: &proto::internal::ExitedExecutorMessage) -> scheduler::Event {
@@ -116,5 +172,8 @@ pub(super) fn executor_failure(exited: &proto::internal::ExitedExecutorMessage) 
         executor_id: Some(exited.executor_id.clone()),
         status: Some(exited.status),
     };
-    scheduler::Event { failure: Some(failure), ..of(event::Type::Failure) }
+    scheduler::Event {
+        failure: Some(failure),
+        ..of(event::Type::Failure)
+    }
 }

@@ -9,13 +9,26 @@ use super::ids::{AgentId, ExecutorId, FrameworkId};
 use super::output::Output;
 
 impl Master {
-    pub(super) fn on_exited_executor(&mut self, from: &Upid, message: &ExitedExecutorMessage, out: &mut Vec<Output>) {
+    pub(super) fn on_exited_executor(
+        &mut self,
+        from: &Upid,
+        message: &ExitedExecutorMessage,
+        out: &mut Vec<Output>,
+    ) {
         self.counters.messages_exited_executor += 1;
         let agent = AgentId::from(&message.slave_id);
         let framework = FrameworkId::from(&message.framework_id);
         let executor = ExecutorId::from(&message.executor_id);
-        if self.state.agents.get(&agent).is_none_or(|agent| agent.pid != *from) {
-            return warning(out, format!("Ignoring exited executor {executor} on unknown agent {agent} at {from}"));
+        if self
+            .state
+            .agents
+            .get(&agent)
+            .is_none_or(|agent| agent.pid != *from)
+        {
+            return warning(
+                out,
+                format!("Ignoring exited executor {executor} on unknown agent {agent} at {from}"),
+            );
         }
         self.end_executor(&agent, &framework, &executor);
         // Told even when it was not known: the scheduler may have sent it messages.
@@ -25,7 +38,8 @@ impl Master {
     /// Strikes an executor out and gives back what it held.
     pub(super) fn end_executor(&mut self, agent: &AgentId, framework: &FrameworkId, executor: &ExecutorId) {
         if let Some(executor) = self.strike_executor(agent, framework, executor) {
-            self.allocator.recover(framework, agent, &executor.resources, None, self.now);
+            self.allocator
+                .recover(framework, agent, &executor.resources, None, self.now);
         }
     }
 
@@ -38,7 +52,11 @@ impl Master {
         self.counters.messages_executor_to_framework += 1;
         let agent = AgentId::from(&message.slave_id);
         let framework = FrameworkId::from(&message.framework_id);
-        let known = self.state.agents.get(&agent).is_some_and(|agent| agent.pid == *from);
+        let known = self
+            .state
+            .agents
+            .get(&agent)
+            .is_some_and(|agent| agent.pid == *from);
         if known && self.tell(&framework, events::message(message), out) {
             self.counters.valid_executor_to_framework_messages += 1;
         } else {
@@ -56,10 +74,18 @@ impl Master {
     ) {
         self.counters.messages_operation_status_update += 1;
         let agent = message.slave_id.as_ref().map(AgentId::from);
-        if agent.and_then(|agent| self.state.agents.get(&agent)).is_none_or(|agent| agent.pid != *from) {
-            return warning(out, format!("Ignoring operation status from unknown agent at {from}"));
+        if agent
+            .and_then(|agent| self.state.agents.get(&agent))
+            .is_none_or(|agent| agent.pid != *from)
+        {
+            return warning(
+                out,
+                format!("Ignoring operation status from unknown agent at {from}"),
+            );
         }
-        let (Some(status_uuid), Some(operation_uuid)) = (message.status.uuid.clone(), message.operation_uuid.clone()) else {
+        let (Some(status_uuid), Some(operation_uuid)) =
+            (message.status.uuid.clone(), message.operation_uuid.clone())
+        else {
             return;
         };
         let acknowledgement = proto::internal::AcknowledgeOperationStatusMessage {
@@ -67,6 +93,10 @@ impl Master {
             operation_uuid,
             resource_provider_id: message.status.resource_provider_id.clone(),
         };
-        events::send(from, super::output::AgentBound::AcknowledgeOperation(acknowledgement), out);
+        events::send(
+            from,
+            super::output::AgentBound::AcknowledgeOperation(acknowledgement),
+            out,
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::internal::{ShutdownFrameworkMessage, UpdateFrameworkMessage};
-use proto::v1::scheduler::{Call, call};
+use proto::v1::scheduler::{Call, OfferConstraints, call};
 use proto::v1::task_status::Reason;
 use proto::v1::{self, TaskState};
 
@@ -25,7 +25,9 @@ pub enum Refusal {
     #[error("Framework cannot be found")]
     UnknownFramework,
     /// 400.
-    #[error("Authenticated principal '{authenticated}' does not match principal '{expected}' set in `FrameworkInfo`")]
+    #[error(
+        "Authenticated principal '{authenticated}' does not match principal '{expected}' set in `FrameworkInfo`"
+    )]
     OtherPrincipal { authenticated: String, expected: String },
     /// 403.
     #[error("Framework is not subscribed")]
@@ -45,12 +47,19 @@ impl Refusal {
 impl Master {
     /// Checks who calls; gives the stream whose id the call must carry.
     pub fn admit(&self, framework: &FrameworkId, principal: Option<&str>) -> Result<StreamId, Refusal> {
-        let framework = self.state.frameworks.get(framework).ok_or(Refusal::UnknownFramework)?;
+        let framework = self
+            .state
+            .frameworks
+            .get(framework)
+            .ok_or(Refusal::UnknownFramework)?;
         if let (Some(authenticated), Some(expected)) = (principal, framework.info.principal.as_deref())
             && authenticated != expected
         {
             let (authenticated, expected) = (authenticated.to_owned(), expected.to_owned());
-            return Err(Refusal::OtherPrincipal { authenticated, expected });
+            return Err(Refusal::OtherPrincipal {
+                authenticated,
+                expected,
+            });
         }
         match framework.connection {
             Connection::Http(stream) => Ok(stream),
@@ -73,9 +82,15 @@ impl Master {
             Type::Revive => self.on_revive(framework, &call.revive.unwrap_or_default().roles, out),
             Type::Suppress => self.on_suppress(framework, &call.suppress.unwrap_or_default().roles, out),
             Type::Kill => with(call.kill, |kill| self.on_kill(framework, kill, out)),
-            Type::Shutdown => with(call.shutdown, |shutdown| self.on_shutdown(framework, shutdown, out)),
-            Type::Acknowledge => with(call.acknowledge, |acknowledge| self.on_acknowledge(framework, acknowledge, out)),
-            Type::Reconcile => with(call.reconcile, |reconcile| self.on_reconcile(framework, &reconcile, out)),
+            Type::Shutdown => with(call.shutdown, |shutdown| {
+                self.on_shutdown(framework, shutdown, out)
+            }),
+            Type::Acknowledge => with(call.acknowledge, |acknowledge| {
+                self.on_acknowledge(framework, acknowledge, out)
+            }),
+            Type::Reconcile => with(call.reconcile, |reconcile| {
+                self.on_reconcile(framework, &reconcile, out)
+            }),
             Type::Message => with(call.message, |message| self.on_message(framework, message, out)),
             // The built-in allocator has no use for what a scheduler wishes for.
             Type::Request => self.counters.messages_resource_request += 1,
@@ -85,7 +100,9 @@ impl Master {
                 self.counters.invalid_operation_status_update_acknowledgements += 1;
             }
             Type::ReconcileOperations => {
-                with(call.reconcile_operations, |reconcile| self.on_reconcile_operations(framework, &reconcile, out));
+                with(call.reconcile_operations, |reconcile| {
+                    self.on_reconcile_operations(framework, &reconcile, out)
+                });
             }
             // There are no inverse offers yet: what is answered to one is out of date.
             Type::AcceptInverseOffers | Type::DeclineInverseOffers => {}
@@ -103,12 +120,18 @@ impl Master {
         } else {
             Reply::BadRequest("No framework found with specified ID".to_owned())
         };
-        out.push(Output::Reply { request, reply, after: None });
+        out.push(Output::Reply {
+            request,
+            reply,
+            after: None,
+        });
     }
 
     fn on_revive(&mut self, id: &FrameworkId, roles: &[String], out: &mut Vec<Output>) {
         self.counters.messages_revive_offers += 1;
-        let Some(framework) = self.own_roles(id, roles, "REVIVE", out) else { return };
+        let Some(framework) = self.own_roles(id, roles, "REVIVE", out) else {
+            return;
+        };
         if roles.is_empty() {
             framework.suppressed = Arc::default();
         } else {
@@ -119,20 +142,31 @@ impl Master {
 
     fn on_suppress(&mut self, id: &FrameworkId, roles: &[String], out: &mut Vec<Output>) {
         self.counters.messages_suppress_offers += 1;
-        let Some(framework) = self.own_roles(id, roles, "SUPPRESS", out) else { return };
+        let Some(framework) = self.own_roles(id, roles, "SUPPRESS", out) else {
+            return;
+        };
         if roles.is_empty() {
             framework.suppressed = Arc::clone(&framework.roles);
         } else {
             Arc::make_mut(&mut framework.suppressed).extend(roles.iter().cloned());
         }
-        self.allocator.suppress(id, roles, self.now);
+        self.allocator.suppress(id, roles);
     }
 
     /// The framework, to change, if it has all these roles; otherwise the whole call is dropped.
-    fn own_roles(&mut self, id: &FrameworkId, roles: &[String], call: &str, out: &mut Vec<Output>) -> Option<&mut Framework> {
+    fn own_roles(
+        &mut self,
+        id: &FrameworkId,
+        roles: &[String],
+        call: &str,
+        out: &mut Vec<Output>,
+    ) -> Option<&mut Framework> {
         let framework = self.state.frameworks.get(id)?;
         if let Some(stranger) = roles.iter().find(|role| !framework.roles.contains(*role)) {
-            warning(out, format!("Dropping {call} of framework {id}: it does not have the role '{stranger}'"));
+            warning(
+                out,
+                format!("Dropping {call} of framework {id}: it does not have the role '{stranger}'"),
+            );
             return None;
         }
         self.state.framework_mut(id)
@@ -149,24 +183,47 @@ impl Master {
             Err(fault) => Reply::BadRequest(fault),
             Ok(update) => {
                 let before = self.state.frameworks.get(id).cloned();
-                self.replace_info(id, update.framework_info, update.suppressed_roles, update.offer_constraints, out);
+                self.replace_info(
+                    id,
+                    update.framework_info,
+                    update.suppressed_roles,
+                    update.offer_constraints,
+                    out,
+                );
                 self.tell_agents_of_framework(id, out);
                 if let (Some(before), Some(after)) = (before, self.state.frameworks.get(id))
                     && changed(&before, after)
                 {
-                    out.push(Output::Publish(OperatorEvent::FrameworkUpdated(Arc::clone(after))));
+                    out.push(Output::Publish(OperatorEvent::FrameworkUpdated(Arc::clone(
+                        after,
+                    ))));
                 }
                 Reply::Done
             }
         };
-        out.push(Output::Reply { request, reply, after: None });
+        out.push(Output::Reply {
+            request,
+            reply,
+            after: None,
+        });
     }
 
-    fn check_update(&self, id: &FrameworkId, update: call::UpdateFramework) -> Result<call::UpdateFramework, String> {
-        let framework = self.state.frameworks.get(id).ok_or_else(|| Refusal::UnknownFramework.to_string())?;
+    fn check_update(
+        &self,
+        id: &FrameworkId,
+        update: call::UpdateFramework,
+    ) -> Result<call::UpdateFramework, String> {
+        let framework = self
+            .state
+            .frameworks
+            .get(id)
+            .ok_or_else(|| Refusal::UnknownFramework.to_string())?;
         let mut update = update;
         if update.framework_info.principal.is_none() {
-            update.framework_info.principal.clone_from(&framework.info.principal);
+            update
+                .framework_info
+                .principal
+                .clone_from(&framework.info.principal);
         }
         let info = &update.framework_info;
         validation::framework::validate(info)?;
@@ -186,12 +243,14 @@ impl Master {
         id: &FrameworkId,
         mut info: v1::FrameworkInfo,
         suppressed: Vec<String>,
-        constraints: Option<proto::v1::scheduler::OfferConstraints>,
+        constraints: Option<OfferConstraints>,
         out: &mut Vec<Output>,
     ) {
         info.id = Some(id.to_wire());
         let options = allocator::FrameworkOptions::from_info(&info, suppressed.iter().cloned());
-        let Some(framework) = self.state.framework_mut(id) else { return };
+        let Some(framework) = self.state.framework_mut(id) else {
+            return;
+        };
         framework.capabilities = FrameworkCapabilities::new(&info.capabilities);
         framework.roles = Arc::new(validation::framework::roles(&info));
         framework.suppressed = Arc::new(suppressed.into_iter().collect());
@@ -211,14 +270,22 @@ impl Master {
 
     /// UpdateFrameworkMessage to every connected agent.
     pub(super) fn tell_agents_of_framework(&self, id: &FrameworkId, out: &mut Vec<Output>) {
-        let Some(framework) = self.state.frameworks.get(id) else { return };
+        let Some(framework) = self.state.frameworks.get(id) else {
+            return;
+        };
         for agent in self.state.agents.values().filter(|agent| agent.connected) {
-            send(&agent.pid, AgentBound::UpdateFramework(update_message(framework)), out);
+            send(
+                &agent.pid,
+                AgentBound::UpdateFramework(update_message(framework)),
+                out,
+            );
         }
     }
 
     pub(super) fn on_stream_closed(&mut self, stream: StreamId, out: &mut Vec<Output>) {
-        let Some(framework) = self.forget_stream(stream) else { return };
+        let Some(framework) = self.forget_stream(stream) else {
+            return;
+        };
         if self.stream_of(&framework) == Some(stream) {
             self.disconnect_framework(&framework, out);
         }
@@ -233,7 +300,9 @@ impl Master {
     }
 
     fn disconnect_framework(&mut self, id: &FrameworkId, out: &mut Vec<Output>) {
-        let Some(framework) = self.state.framework_mut(id) else { return };
+        let Some(framework) = self.state.framework_mut(id) else {
+            return;
+        };
         framework.connection = Connection::Disconnected;
         let was_active = std::mem::replace(&mut framework.active, false);
         // One that cannot be kept as a duration was refused at subscription.
@@ -244,9 +313,12 @@ impl Master {
             self.gauges.frameworks_active -= 1;
             self.gauges.frameworks_inactive += 1;
         }
-        self.allocator.deactivate_framework(id, self.now);
+        self.allocator.deactivate_framework(id);
         self.take_back_offers_of_framework(id);
-        info(out, format!("Framework {id} disconnected; giving it {timeout:?} to fail over"));
+        info(
+            out,
+            format!("Framework {id} disconnected; giving it {timeout:?} to fail over"),
+        );
         if timeout.is_zero() {
             return self.remove_framework(id, out);
         }
@@ -258,22 +330,34 @@ impl Master {
 
     pub(super) fn on_failover_timeout(&mut self, id: &FrameworkId, out: &mut Vec<Output>) {
         self.failovers.remove(id);
-        if self.state.frameworks.get(id).is_some_and(|framework| !framework.connected()) {
-            info(out, format!("Framework {id} did not come back in time; removing it"));
+        if self
+            .state
+            .frameworks
+            .get(id)
+            .is_some_and(|framework| !framework.connected())
+        {
+            info(
+                out,
+                format!("Framework {id} did not come back in time; removing it"),
+            );
             self.remove_framework(id, out);
         }
     }
 
     /// Ends a framework: agents shut down what it runs, its tasks are booked as killed, it joins the completed ones.
     pub(super) fn remove_framework(&mut self, id: &FrameworkId, out: &mut Vec<Output>) {
-        let Some(framework) = self.state.frameworks.get(id).cloned() else { return };
+        let Some(framework) = self.state.frameworks.get(id).cloned() else {
+            return;
+        };
         info(out, format!("Removing framework {id} ({})", framework.info.name));
         if let Some(timer) = self.failovers.remove(id) {
             self.timers.cancel(timer);
         }
         self.take_back_offers_of_framework(id);
         for agent in self.state.agents.values().filter(|agent| agent.connected) {
-            let message = ShutdownFrameworkMessage { framework_id: id.to_wire() };
+            let message = ShutdownFrameworkMessage {
+                framework_id: id.to_wire(),
+            };
             send(&agent.pid, AgentBound::ShutdownFramework(message), out);
         }
         // Its scheduler is told nothing more: no update of these deaths reaches the stream.
@@ -288,21 +372,32 @@ impl Master {
         self.end_all_of(id, &framework, out);
         self.count_out(&framework);
         self.allocator.remove_framework(id, self.now);
-        let Some(mut ended) = self.state.frameworks.remove(id) else { return };
+        let Some(mut ended) = self.state.frameworks.remove(id) else {
+            return;
+        };
         let record = Arc::make_mut(&mut ended);
         record.unregistered = Some(self.now);
         record.message = std::sync::OnceLock::new();
-        out.push(Output::Publish(OperatorEvent::FrameworkRemoved(ended.info.clone())));
+        out.push(Output::Publish(OperatorEvent::FrameworkRemoved(
+            ended.info.clone(),
+        )));
         let limit = self.config.max_completed_frameworks;
         self.state.completed_frameworks.insert(id.clone(), ended, limit);
     }
 
     fn end_all_of(&mut self, id: &FrameworkId, framework: &Framework, out: &mut Vec<Output>) {
-        let tasks: Vec<(TaskId, bool)> =
-            framework.tasks.iter().map(|(task, known)| (task.clone(), is_terminal(known.state()))).collect();
+        let tasks: Vec<(TaskId, bool)> = framework
+            .tasks
+            .iter()
+            .map(|(task, known)| (task.clone(), is_terminal(known.state())))
+            .collect();
         for (task, over) in tasks {
             if !over {
-                let cause = Cause::new(TaskState::TaskKilled, Reason::FrameworkRemoved, format!("Framework {id} removed"));
+                let cause = Cause::new(
+                    TaskState::TaskKilled,
+                    Reason::FrameworkRemoved,
+                    format!("Framework {id} removed"),
+                );
                 self.end_task(id, &task, cause, None, out);
             }
             self.strike_task(id, &task, false);
@@ -315,10 +410,17 @@ impl Master {
 
     fn count_out(&mut self, framework: &Framework) {
         let gauges = &mut self.gauges;
-        let connected =
-            if framework.connected() { &mut gauges.frameworks_connected } else { &mut gauges.frameworks_disconnected };
+        let connected = if framework.connected() {
+            &mut gauges.frameworks_connected
+        } else {
+            &mut gauges.frameworks_disconnected
+        };
         *connected = connected.saturating_sub(1);
-        let active = if framework.active { &mut gauges.frameworks_active } else { &mut gauges.frameworks_inactive };
+        let active = if framework.active {
+            &mut gauges.frameworks_active
+        } else {
+            &mut gauges.frameworks_inactive
+        };
         *active = active.saturating_sub(1);
         for (_, task) in framework.unreachable_tasks.iter() {
             gauges.move_task(Some(task.state()), None);
@@ -332,7 +434,9 @@ impl Master {
 
     /// Kills that were asked for and may not have been heard: the agent's tasks that are to die.
     pub(super) fn wants_dead(&self, agent: &AgentId, framework: &FrameworkId, task: &TaskId) -> bool {
-        self.killed.get(agent).is_some_and(|killed| killed.contains(&(framework.clone(), task.clone())))
+        self.killed
+            .get(agent)
+            .is_some_and(|killed| killed.contains(&(framework.clone(), task.clone())))
     }
 }
 

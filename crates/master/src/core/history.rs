@@ -1,9 +1,11 @@
 //! A bounded map that forgets its oldest entries.
 
+use std::fmt;
+
 use imbl::OrdMap;
 
 /// At most `limit` entries, told at each insertion; the oldest goes first. Cloning is O(1).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct History<K, V> {
     next: u64,
     order: OrdMap<u64, K>,
@@ -12,7 +14,11 @@ pub struct History<K, V> {
 
 impl<K, V> Default for History<K, V> {
     fn default() -> Self {
-        Self { next: 0, order: OrdMap::new(), entries: OrdMap::new() }
+        Self {
+            next: 0,
+            order: OrdMap::new(),
+            entries: OrdMap::new(),
+        }
     }
 }
 
@@ -23,7 +29,11 @@ impl<K: Ord + Clone, V: Clone> History<K, V> {
         if limit == 0 {
             return Some((key, value));
         }
-        let evicted = if self.entries.len() >= limit { self.pop_oldest() } else { None };
+        let evicted = if self.entries.len() >= limit {
+            self.pop_oldest()
+        } else {
+            None
+        };
         self.order.insert(self.next, key.clone());
         self.entries.insert(key, (self.next, value));
         self.next += 1;
@@ -64,13 +74,22 @@ impl<K: Ord + Clone, V: Clone> History<K, V> {
 
     /// Oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.order.values().filter_map(|key| Some((key, &self.entries.get(key)?.1)))
+        self.order
+            .values()
+            .filter_map(|key| Some((key, &self.entries.get(key)?.1)))
     }
 
     fn pop_oldest(&mut self) -> Option<(K, V)> {
-        let (_, key) = self.order.remove_min()?.0;
+        let (sequence, key) = self.order.get_min().cloned()?;
+        self.order.remove(&sequence);
         let (_, value) = self.entries.remove(&key)?;
         Some((key, value))
+    }
+}
+
+impl<K: fmt::Debug + Ord + Clone, V: fmt::Debug + Clone> fmt::Debug for History<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -84,7 +103,11 @@ mod tests {
         assert_eq!(history.insert("a", 1, 2), None);
         assert_eq!(history.insert("b", 2, 2), None);
         assert_eq!(history.insert("a", 3, 2), None, "replacing does not evict");
-        assert_eq!(history.insert("c", 4, 2), Some(("b", 2)), "a was renewed, so b is oldest");
+        assert_eq!(
+            history.insert("c", 4, 2),
+            Some(("b", 2)),
+            "a was renewed, so b is oldest"
+        );
         assert_eq!(history.iter().collect::<Vec<_>>(), [(&"a", &3), (&"c", &4)]);
     }
 

@@ -21,15 +21,29 @@ pub enum Input {
     /// The link to this UPID broke.
     Exited(Upid),
     /// A valid SUBSCRIBE call; `stream` is open and waits for events.
-    Subscribe { stream: StreamId, principal: Option<String>, subscribe: Box<scheduler::call::Subscribe> },
+    Subscribe {
+        stream: StreamId,
+        principal: Option<String>,
+        subscribe: Box<scheduler::call::Subscribe>,
+    },
     /// Any other valid call of the v1 scheduler API that [`Master::admit`](super::Master::admit) let pass.
-    Call { framework: FrameworkId, call: Box<scheduler::Call> },
+    Call {
+        framework: FrameworkId,
+        call: Box<scheduler::Call>,
+    },
     /// The scheduler's side of the stream is gone, or it read too slowly and was cut off.
     StreamClosed(StreamId),
     /// UPDATE_FRAMEWORK: unlike other calls it is answered, with [`Reply`](super::Reply).
-    UpdateFramework { request: RequestId, framework: FrameworkId, update: Box<scheduler::call::UpdateFramework> },
+    UpdateFramework {
+        request: RequestId,
+        framework: FrameworkId,
+        update: Box<scheduler::call::UpdateFramework>,
+    },
     /// A call of the operator API that changes something.
-    Operator { request: RequestId, action: OperatorAction },
+    Operator {
+        request: RequestId,
+        action: OperatorAction,
+    },
     /// The time of [`Master::deadline`](super::Master::deadline) has come.
     Timeout,
 }

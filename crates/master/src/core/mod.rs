@@ -31,8 +31,8 @@ mod ids;
 mod input;
 mod kill;
 mod observer;
-mod operations;
 mod offers;
+mod operations;
 mod output;
 mod reconcile;
 mod recovery;
@@ -158,10 +158,18 @@ impl Master {
             Input::Agent { from, message } => self.on_agent(from, message, out),
             Input::Pong { observer, from } => self.on_pong(observer, &from),
             Input::Exited(upid) => self.on_exited(&upid, out),
-            Input::Subscribe { stream, principal, subscribe } => self.on_subscribe(stream, principal, *subscribe, out),
+            Input::Subscribe {
+                stream,
+                principal,
+                subscribe,
+            } => self.on_subscribe(stream, principal, *subscribe, out),
             Input::Call { framework, call } => self.on_call(&framework, *call, out),
             Input::StreamClosed(stream) => self.on_stream_closed(stream, out),
-            Input::UpdateFramework { request, framework, update } => {
+            Input::UpdateFramework {
+                request,
+                framework,
+                update,
+            } => {
                 self.on_update_framework(request, &framework, *update, out);
             }
             Input::Operator { request, action } => self.on_operator(request, action, out),
@@ -172,7 +180,11 @@ impl Master {
     /// When the shell should next feed [`Input::Timeout`]. It may lie in the past: then at once.
     pub fn deadline(&self) -> Option<Time> {
         let own = self.timers.next();
-        let allocation = if self.recovered { self.allocator.deadline() } else { None };
+        let allocation = if self.recovered {
+            self.allocator.deadline()
+        } else {
+            None
+        };
         match (own, allocation) {
             (Some(own), Some(allocation)) => Some(own.min(allocation)),
             (own, allocation) => own.or(allocation),
@@ -218,11 +230,13 @@ impl Master {
     fn on_early(&mut self, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Subscribe { stream, .. } => out.push(Output::CloseStream(stream)),
-            Input::UpdateFramework { request, .. } | Input::Operator { request, .. } => out.push(Output::Reply {
-                request,
-                reply: Reply::Unavailable("Master has not finished recovery".to_owned()),
-                after: None,
-            }),
+            Input::UpdateFramework { request, .. } | Input::Operator { request, .. } => {
+                out.push(Output::Reply {
+                    request,
+                    reply: Reply::Unavailable("Master has not finished recovery".to_owned()),
+                    after: None,
+                })
+            }
             Input::Agent { .. } => self.counters.dropped_messages += 1,
             Input::Recovered(_)
             | Input::Stored(_)
@@ -267,6 +281,8 @@ impl Master {
 
     /// The present as messages carry it.
     fn time_info(&self) -> v1::TimeInfo {
-        v1::TimeInfo { nanoseconds: self.now.as_nanos() }
+        v1::TimeInfo {
+            nanoseconds: self.now.as_nanos(),
+        }
     }
 }

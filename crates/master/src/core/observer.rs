@@ -28,12 +28,23 @@ impl Master {
         self.next_observer += 1;
         let timer = self.timers.set(self.now, Timer::Ping(agent.clone()));
         self.observed.insert(id, agent.clone());
-        self.observers.insert(agent.clone(), Observer { id, misses: 0, waiting: false, condemned: false, timer });
+        self.observers.insert(
+            agent.clone(),
+            Observer {
+                id,
+                misses: 0,
+                waiting: false,
+                condemned: false,
+                timer,
+            },
+        );
         out.push(Output::OpenObserver(id));
     }
 
     pub(super) fn close_observer(&mut self, agent: &AgentId, out: &mut Vec<Output>) {
-        let Some(observer) = self.observers.remove(agent) else { return };
+        let Some(observer) = self.observers.remove(agent) else {
+            return;
+        };
         self.timers.cancel(observer.timer);
         self.observed.remove(&observer.id);
         if observer.condemned {
@@ -43,7 +54,13 @@ impl Master {
     }
 
     pub(super) fn on_pong(&mut self, observer: ObserverId, _from: &Upid) {
-        let Some(observer) = self.observed.get(&observer).and_then(|agent| self.observers.get_mut(agent)) else { return };
+        let Some(observer) = self
+            .observed
+            .get(&observer)
+            .and_then(|agent| self.observers.get_mut(agent))
+        else {
+            return;
+        };
         observer.waiting = false;
         observer.misses = 0;
         if observer.condemned {
@@ -53,17 +70,30 @@ impl Master {
     }
 
     pub(super) fn on_ping(&mut self, id: AgentId, out: &mut Vec<Output>) {
-        let Some(agent) = self.state.agents.get(&id) else { return };
-        let Some(observer) = self.observers.get_mut(&id) else { return };
+        let Some(agent) = self.state.agents.get(&id) else {
+            return;
+        };
+        let Some(observer) = self.observers.get_mut(&id) else {
+            return;
+        };
         if observer.waiting {
             observer.misses += 1;
         }
         observer.waiting = true;
         let lost = observer.misses >= self.config.max_agent_ping_timeouts && !observer.condemned;
-        let message = AgentBound::Ping(PingSlaveMessage { connected: agent.connected });
+        let message = AgentBound::Ping(PingSlaveMessage {
+            connected: agent.connected,
+        });
         let from = Sender::Observer(observer.id);
-        out.push(Output::Send { from, to: agent.pid.clone(), message: Box::new(message), after: None });
-        observer.timer = self.timers.set(self.now + self.config.agent_ping_timeout, Timer::Ping(id.clone()));
+        out.push(Output::Send {
+            from,
+            to: agent.pid.clone(),
+            message: Box::new(message),
+            after: None,
+        });
+        observer.timer = self
+            .timers
+            .set(self.now + self.config.agent_ping_timeout, Timer::Ping(id.clone()));
         if lost {
             observer.condemned = true;
             self.counters.slave_unreachable_scheduled += 1;

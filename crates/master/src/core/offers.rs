@@ -40,10 +40,26 @@ impl Master {
 
     /// Enters an offer; gives it as its framework sees it, or nothing when it is no longer wanted.
     fn make_offer(&mut self, offered: Offered) -> Option<v1::Offer> {
-        let agent = self.state.agents.get(&offered.agent).filter(|agent| agent.connected && agent.active).cloned();
-        let framework = self.state.frameworks.get(&offered.framework).filter(|known| known.connected() && known.active).cloned();
+        let agent = self
+            .state
+            .agents
+            .get(&offered.agent)
+            .filter(|agent| agent.connected && agent.active)
+            .cloned();
+        let framework = self
+            .state
+            .frameworks
+            .get(&offered.framework)
+            .filter(|known| known.connected() && known.active)
+            .cloned();
         let (Some(agent), Some(framework)) = (agent, framework) else {
-            self.allocator.recover(&offered.framework, &offered.agent, &offered.resources, None, self.now);
+            self.allocator.recover(
+                &offered.framework,
+                &offered.agent,
+                &offered.resources,
+                None,
+                self.now,
+            );
             return None;
         };
         let id = OfferId::from(format!("{}-O{}", self.config.info.id, self.next_offer));
@@ -60,7 +76,9 @@ impl Master {
         };
         self.book_offer(Arc::new(offer));
         if let Some(timeout) = self.config.offer_timeout {
-            let timer = self.timers.set(self.now + timeout, Timer::OfferExpiry(id.clone()));
+            let timer = self
+                .timers
+                .set(self.now + timeout, Timer::OfferExpiry(id.clone()));
             self.offer_timers.insert(id, timer);
         }
         Some(shown)
@@ -68,13 +86,23 @@ impl Master {
 
     /// Takes an offer back and tells its scheduler.
     pub(super) fn rescind_offer(&mut self, id: &OfferId, after: Option<WriteId>, out: &mut Vec<Output>) {
-        let Some(offer) = self.strike_offer(id) else { return };
-        self.allocator.recover(&offer.framework, &offer.agent, &offer.resources, None, self.now);
+        let Some(offer) = self.strike_offer(id) else {
+            return;
+        };
+        self.allocator
+            .recover(&offer.framework, &offer.agent, &offer.resources, None, self.now);
         self.tell_after(&offer.framework, events::rescind(id), after, out);
     }
 
-    pub(super) fn rescind_offers_of_agent(&mut self, agent: &AgentId, after: Option<WriteId>, out: &mut Vec<Output>) {
-        let Some(agent) = self.state.agents.get(agent) else { return };
+    pub(super) fn rescind_offers_of_agent(
+        &mut self,
+        agent: &AgentId,
+        after: Option<WriteId>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(agent) = self.state.agents.get(agent) else {
+            return;
+        };
         let offers: Vec<OfferId> = agent.offers.iter().cloned().collect();
         for offer in offers {
             self.rescind_offer(&offer, after, out);
@@ -83,11 +111,14 @@ impl Master {
 
     /// Takes back all offers of a framework whose scheduler is not there to be told.
     pub(super) fn take_back_offers_of_framework(&mut self, framework: &FrameworkId) {
-        let Some(framework) = self.state.frameworks.get(framework) else { return };
+        let Some(framework) = self.state.frameworks.get(framework) else {
+            return;
+        };
         let offers: Vec<OfferId> = framework.offers.keys().cloned().collect();
         for offer in offers {
             if let Some(offer) = self.strike_offer(&offer) {
-                self.allocator.recover(&offer.framework, &offer.agent, &offer.resources, None, self.now);
+                self.allocator
+                    .recover(&offer.framework, &offer.agent, &offer.resources, None, self.now);
             }
         }
     }
@@ -101,10 +132,15 @@ impl Master {
         self.counters.messages_decline_offers += 1;
         let refused = refusal(decline.filters.as_ref());
         for id in decline.offer_ids.iter().map(OfferId::from) {
-            if self.state.offers.get(&id).is_some_and(|offer| offer.framework == *framework)
+            if self
+                .state
+                .offers
+                .get(&id)
+                .is_some_and(|offer| offer.framework == *framework)
                 && let Some(offer) = self.strike_offer(&id)
             {
-                self.allocator.recover(framework, &offer.agent, &offer.resources, Some(refused), self.now);
+                self.allocator
+                    .recover(framework, &offer.agent, &offer.resources, Some(refused), self.now);
             }
         }
     }
@@ -112,11 +148,15 @@ impl Master {
 
 /// How long refused resources are not to be offered again; zero: no filter (scheduler-http.md §8.2).
 pub(super) fn refusal(filters: Option<&v1::Filters>) -> Duration {
-    let Some(seconds) = filters.and_then(|filters| filters.refuse_seconds) else { return DEFAULT_REFUSAL };
+    let Some(seconds) = filters.and_then(|filters| filters.refuse_seconds) else {
+        return DEFAULT_REFUSAL;
+    };
     if seconds.is_nan() || seconds < 0.0 || seconds * 1e9 > 9.2e18 {
         return DEFAULT_REFUSAL;
     }
-    Duration::try_from_secs_f64(seconds).unwrap_or(DEFAULT_REFUSAL).min(LONGEST_REFUSAL)
+    Duration::try_from_secs_f64(seconds)
+        .unwrap_or(DEFAULT_REFUSAL)
+        .min(LONGEST_REFUSAL)
 }
 
 /// The offer in full form, as the operator API shows it.
@@ -143,9 +183,14 @@ fn offer_message(id: &OfferId, agent: &Agent, framework: &Framework, offered: &O
         domain: agent.info.domain.clone(),
         resources,
         attributes: agent.info.attributes.clone(),
-        executor_ids: agent.executors_of(&framework.id).map(|executor| executor.id.to_wire()).collect(),
+        executor_ids: agent
+            .executors_of(&framework.id)
+            .map(|executor| executor.id.to_wire())
+            .collect(),
         unavailability: None,
-        allocation_info: Some(v1::resource::AllocationInfo { role: Some(offered.role.as_ref().to_owned()) }),
+        allocation_info: Some(v1::resource::AllocationInfo {
+            role: Some(offered.role.as_ref().to_owned()),
+        }),
     }
 }
 
@@ -160,7 +205,9 @@ fn for_framework(offer: &v1::Offer, framework: &Framework) -> v1::Offer {
     }
     if !framework.capabilities.has(Capability::ReservationRefinement) {
         // The allocator strips what has no older form before it offers to such a framework.
-        offer.resources.retain_mut(|resource| resources::format::downgrade_one(resource).is_ok());
+        offer
+            .resources
+            .retain_mut(|resource| resources::format::downgrade_one(resource).is_ok());
     }
     offer
 }
@@ -172,7 +219,13 @@ mod tests {
     #[test]
     fn refusals() {
         let check = |seconds: Option<f64>, expected: Duration| {
-            assert_eq!(refusal(Some(&v1::Filters { refuse_seconds: seconds })), expected, "{seconds:?}");
+            assert_eq!(
+                refusal(Some(&v1::Filters {
+                    refuse_seconds: seconds
+                })),
+                expected,
+                "{seconds:?}"
+            );
         };
         assert_eq!(refusal(None), Duration::from_secs(5));
         check(None, Duration::from_secs(5));

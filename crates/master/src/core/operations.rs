@@ -20,7 +20,10 @@ impl Master {
         fault: &str,
         out: &mut Vec<Output>,
     ) {
-        warning(out, format!("Dropping operation of framework {framework}: {fault}"));
+        warning(
+            out,
+            format!("Dropping operation of framework {framework}: {fault}"),
+        );
         if operation.id.is_none() {
             return;
         }
@@ -58,9 +61,13 @@ impl Master {
 
     fn operation_state(&self, agent: Option<&AgentId>) -> OperationState {
         match agent {
-            Some(agent) if self.state.recovered_agents.contains_key(agent) => OperationState::OperationRecovering,
+            Some(agent) if self.state.recovered_agents.contains_key(agent) => {
+                OperationState::OperationRecovering
+            }
             Some(agent) if self.state.agents.contains_key(agent) => OperationState::OperationUnknown,
-            Some(agent) if self.state.unreachable_agents.contains(agent) => OperationState::OperationUnreachable,
+            Some(agent) if self.state.unreachable_agents.contains(agent) => {
+                OperationState::OperationUnreachable
+            }
             Some(agent) if self.state.gone_agents.contains(agent) => OperationState::OperationGoneByOperator,
             _ => OperationState::OperationUnknown,
         }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use process::Upid;
+use proto::Shared;
 use proto::internal;
 use proto::v1::{self, scheduler};
-use proto::Shared;
 
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
 use super::state::{Agent, Framework};
@@ -17,7 +17,12 @@ use super::state::{Agent, Framework};
 #[derive(Debug, Clone)]
 pub enum Output {
     /// Send a libprocess message.
-    Send { from: Sender, to: Upid, message: Box<AgentBound>, after: Option<WriteId> },
+    Send {
+        from: Sender,
+        to: Upid,
+        message: Box<AgentBound>,
+        after: Option<WriteId>,
+    },
     /// Link to an agent (a new connection if there is one already), to learn when it is gone.
     Link(Upid),
     /// Receive messages sent to `slave-observer(N)`: they come back as [`Input::Pong`](super::Input::Pong).
@@ -25,16 +30,27 @@ pub enum Output {
     /// Stop receiving for this observer.
     CloseObserver(ObserverId),
     /// Write one event to a scheduler's stream.
-    Event { stream: StreamId, event: Box<scheduler::Event>, after: Option<WriteId> },
+    Event {
+        stream: StreamId,
+        event: Box<scheduler::Event>,
+        after: Option<WriteId>,
+    },
     /// End a scheduler's stream, after what was written to it.
     CloseStream(StreamId),
     /// Tell the subscribers of the operator API.
     Publish(OperatorEvent),
     /// Apply these operations to the registry in order and store them together; then feed
     /// [`Input::Stored`](super::Input::Stored).
-    Store { write: WriteId, operations: Vec<RegistryOperation> },
+    Store {
+        write: WriteId,
+        operations: Vec<RegistryOperation>,
+    },
     /// Answer a request.
-    Reply { request: RequestId, reply: Reply, after: Option<WriteId> },
+    Reply {
+        request: RequestId,
+        reply: Reply,
+        after: Option<WriteId>,
+    },
     /// Tell the operator of this process.
     Log(Level, String),
     /// This master must not go on; end the process with this message.
@@ -102,7 +118,11 @@ impl AgentBound {
 #[derive(Debug, Clone)]
 pub enum OperatorEvent {
     TaskAdded(Shared<v1::Task>),
-    TaskUpdated { framework: FrameworkId, status: Arc<v1::TaskStatus>, state: v1::TaskState },
+    TaskUpdated {
+        framework: FrameworkId,
+        status: Arc<v1::TaskStatus>,
+        state: v1::TaskState,
+    },
     AgentAdded(Arc<Agent>),
     AgentRemoved(AgentId),
     FrameworkAdded(Arc<Framework>),
@@ -149,5 +169,8 @@ pub enum RegistryOperation {
     /// An operator said the agent will not return.
     MarkGone { id: AgentId, at: v1::TimeInfo },
     /// Agents unreachable or gone for so long that they are forgotten.
-    Prune { unreachable: Vec<AgentId>, gone: Vec<AgentId> },
+    Prune {
+        unreachable: Vec<AgentId>,
+        gone: Vec<AgentId>,
+    },
 }

@@ -37,7 +37,11 @@ pub(super) struct Removals {
 impl Removals {
     pub(super) fn new(limit: Option<(u32, Duration)>) -> Self {
         let spacing = limit.map(|(permits, period)| period / permits.max(1));
-        Self { spacing, next: Time::EPOCH, queue: VecDeque::new() }
+        Self {
+            spacing,
+            next: Time::EPOCH,
+            queue: VecDeque::new(),
+        }
     }
 }
 
@@ -56,21 +60,30 @@ impl Master {
             }
         }
         for slave in registry.unreachable.unwrap_or_default().slaves {
-            self.state.unreachable_agents.insert(AgentId::from(&slave.id), slave.timestamp, usize::MAX);
+            self.state
+                .unreachable_agents
+                .insert(AgentId::from(&slave.id), slave.timestamp, usize::MAX);
         }
         for slave in registry.gone.unwrap_or_default().slaves {
-            self.state.gone_agents.insert(AgentId::from(&slave.id), slave.timestamp, usize::MAX);
+            self.state
+                .gone_agents
+                .insert(AgentId::from(&slave.id), slave.timestamp, usize::MAX);
         }
         self.gauges.slaves_unreachable = self.state.unreachable_agents.len() as u64;
         let recovered = self.state.recovered_agents.len();
         if recovered > 0 {
-            self.timers.set(self.now + self.config.agent_reregister_timeout, Timer::Recovery);
+            self.timers
+                .set(self.now + self.config.agent_reregister_timeout, Timer::Recovery);
         }
-        self.timers.set(self.now + self.config.registry_gc_interval, Timer::RegistryGc);
-        info(out, format!(
-            "Recovered {recovered} agents from the registry; allowing {:?} for agents to reregister",
-            self.config.agent_reregister_timeout
-        ));
+        self.timers
+            .set(self.now + self.config.registry_gc_interval, Timer::RegistryGc);
+        info(
+            out,
+            format!(
+                "Recovered {recovered} agents from the registry; allowing {:?} for agents to reregister",
+                self.config.agent_reregister_timeout
+            ),
+        );
     }
 
     /// Marks the recovered agents that stayed away unreachable, unless they are so many that something else is wrong.
@@ -109,7 +122,9 @@ impl Master {
     }
 
     pub(super) fn request_removal(&mut self, removal: Removal, out: &mut Vec<Output>) {
-        let Some(spacing) = self.removals.spacing else { return self.carry_out(removal, out) };
+        let Some(spacing) = self.removals.spacing else {
+            return self.carry_out(removal, out);
+        };
         if self.removals.queue.is_empty() && self.removals.next <= self.now {
             self.removals.next = self.now + spacing;
             return self.carry_out(removal, out);
@@ -121,7 +136,9 @@ impl Master {
     }
 
     pub(super) fn on_removal_permit(&mut self, out: &mut Vec<Output>) {
-        let Some(removal) = self.removals.queue.pop_front() else { return };
+        let Some(removal) = self.removals.queue.pop_front() else {
+            return;
+        };
         if let Some(spacing) = self.removals.spacing {
             self.removals.next = self.now + spacing;
         }

@@ -14,22 +14,43 @@ use super::timers::Timer;
 #[derive(Debug)]
 pub(super) enum Pending {
     /// A new agent, maybe in the place of an old one.
-    Admit { id: AgentId, from: Upid, message: Box<RegisterSlaveMessage>, replaced: Option<AgentId> },
+    Admit {
+        id: AgentId,
+        from: Upid,
+        message: Box<RegisterSlaveMessage>,
+        replaced: Option<AgentId>,
+    },
     /// An agent that is unreachable, unknown, or recovered and changed.
-    Readmit { id: AgentId, from: Upid, message: Box<ReregisterSlaveMessage> },
+    Readmit {
+        id: AgentId,
+        from: Upid,
+        message: Box<ReregisterSlaveMessage>,
+    },
     /// A registered agent that changed.
-    Update { id: AgentId, from: Upid, message: Box<ReregisterSlaveMessage> },
+    Update {
+        id: AgentId,
+        from: Upid,
+        message: Box<ReregisterSlaveMessage>,
+    },
     /// An agent that does not answer.
     Unreachable { id: AgentId, at: v1::TimeInfo },
     /// An agent that asked to leave.
     Remove { id: AgentId },
     /// Forgotten agents.
-    Prune { unreachable: Vec<AgentId>, gone: Vec<AgentId> },
+    Prune {
+        unreachable: Vec<AgentId>,
+        gone: Vec<AgentId>,
+    },
 }
 
 impl Master {
     /// Asks for operations to be stored, and remembers what goes on then.
-    pub(super) fn store(&mut self, operations: Vec<RegistryOperation>, pending: Pending, out: &mut Vec<Output>) {
+    pub(super) fn store(
+        &mut self,
+        operations: Vec<RegistryOperation>,
+        pending: Pending,
+        out: &mut Vec<Output>,
+    ) {
         let write = WriteId(self.next_write);
         self.next_write += 1;
         self.pending.insert(write, pending);
@@ -37,9 +58,16 @@ impl Master {
     }
 
     pub(super) fn on_stored(&mut self, write: WriteId, out: &mut Vec<Output>) {
-        let Some(pending) = self.pending.remove(&write) else { return };
+        let Some(pending) = self.pending.remove(&write) else {
+            return;
+        };
         match pending {
-            Pending::Admit { id, from, message, replaced } => {
+            Pending::Admit {
+                id,
+                from,
+                message,
+                replaced,
+            } => {
                 self.admitting.remove(&from);
                 if let Some(old) = replaced {
                     self.in_flight.remove(&old);
@@ -77,13 +105,17 @@ impl Master {
 
     /// Forgets unreachable and gone agents that are too many or too old, the longest there first.
     pub(super) fn on_registry_gc(&mut self, out: &mut Vec<Output>) {
-        self.timers.set(self.now + self.config.registry_gc_interval, Timer::RegistryGc);
+        self.timers
+            .set(self.now + self.config.registry_gc_interval, Timer::RegistryGc);
         let unreachable = self.prunable(&self.state.unreachable_agents);
         let gone = self.prunable(&self.state.gone_agents);
         if unreachable.is_empty() && gone.is_empty() {
             return;
         }
-        let operation = RegistryOperation::Prune { unreachable: unreachable.clone(), gone: gone.clone() };
+        let operation = RegistryOperation::Prune {
+            unreachable: unreachable.clone(),
+            gone: gone.clone(),
+        };
         self.store(vec![operation], Pending::Prune { unreachable, gone }, out);
     }
 
@@ -91,7 +123,14 @@ impl Master {
         let surplus = agents.len().saturating_sub(self.config.registry_max_agent_count);
         let oldest = (self.now - self.config.registry_max_agent_age).as_nanos();
         let old = |at: &v1::TimeInfo| at.nanoseconds < oldest;
-        let chosen = agents.iter().enumerate().filter(|(index, (_, at))| *index < surplus || old(at));
-        chosen.map(|(_, (id, _))| id).filter(|id| !self.in_flight.contains(*id)).cloned().collect()
+        let chosen = agents
+            .iter()
+            .enumerate()
+            .filter(|(index, (_, at))| *index < surplus || old(at));
+        chosen
+            .map(|(_, (id, _))| id)
+            .filter(|id| !self.in_flight.contains(*id))
+            .cloned()
+            .collect()
     }
 }

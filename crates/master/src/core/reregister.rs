@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use process::Upid;
-use proto::internal::{ReconcileTasksMessage, ReregisterSlaveMessage, ShutdownFrameworkMessage, SlaveReregisteredMessage};
+use proto::internal::{
+    ReconcileTasksMessage, ReregisterSlaveMessage, ShutdownFrameworkMessage, SlaveReregisteredMessage,
+};
 use proto::v1::task_status::{Reason, Source};
 use proto::v1::{self, TaskStatus};
 use resources::Resources;
@@ -21,12 +23,22 @@ use super::tasks::executor;
 use super::validation;
 
 impl Master {
-    pub(super) fn on_reregister(&mut self, from: Upid, mut message: ReregisterSlaveMessage, out: &mut Vec<Output>) {
+    pub(super) fn on_reregister(
+        &mut self,
+        from: Upid,
+        mut message: ReregisterSlaveMessage,
+        out: &mut Vec<Output>,
+    ) {
         self.counters.messages_reregister_slave += 1;
         if let Err(fault) = validation::agent::reregistration(&self.config, &message) {
-            return warning(out, format!("Refusing reregistration of agent at {from}: {fault}"));
+            return warning(
+                out,
+                format!("Refusing reregistration of agent at {from}: {fault}"),
+            );
         }
-        let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
+        let Some(id) = message.slave.id.as_ref().map(AgentId::from) else {
+            return;
+        };
         if self.state.gone_agents.contains(&id) {
             return send_shutdown(&from, "Agent has been marked gone", out);
         }
@@ -35,28 +47,58 @@ impl Master {
         }
         resources::format::upgrade(&mut message.slave.resources);
         if let Some(known) = self.state.agents.get(&id) {
-            if known.pid.address().ip() != from.address().ip() || known.info.hostname != message.slave.hostname {
-                warning(out, format!("Agent {id} at {from} reregistered with another IP or hostname than {}", known.pid));
+            if known.pid.address().ip() != from.address().ip()
+                || known.info.hostname != message.slave.hostname
+            {
+                warning(
+                    out,
+                    format!(
+                        "Agent {id} at {from} reregistered with another IP or hostname than {}",
+                        known.pid
+                    ),
+                );
                 let reason = "Agent attempted to reregister with a different IP or hostname";
                 return send_shutdown(&from, reason, out);
             }
             if *known.info == message.slave {
                 return self.finish_update(&id, from, message, None, out);
             }
-            let update = RegistryOperation::UpdateAgent { info: Box::new(registry_form(&message.slave)) };
+            let update = RegistryOperation::UpdateAgent {
+                info: Box::new(registry_form(&message.slave)),
+            };
             self.in_flight.insert(id.clone());
-            return self.store(vec![update], Pending::Update { id, from, message: Box::new(message) }, out);
+            return self.store(
+                vec![update],
+                Pending::Update {
+                    id,
+                    from,
+                    message: Box::new(message),
+                },
+                out,
+            );
         }
         let operation = match self.state.recovered_agents.get(&id) {
             Some(known) if **known == message.slave => None,
-            Some(_) => Some(RegistryOperation::UpdateAgent { info: Box::new(registry_form(&message.slave)) }),
-            None => Some(RegistryOperation::MarkReachable { info: Box::new(registry_form(&message.slave)) }),
+            Some(_) => Some(RegistryOperation::UpdateAgent {
+                info: Box::new(registry_form(&message.slave)),
+            }),
+            None => Some(RegistryOperation::MarkReachable {
+                info: Box::new(registry_form(&message.slave)),
+            }),
         };
         match operation {
             None => self.finish_readmission(&id, from, message, None, out),
             Some(operation) => {
                 self.in_flight.insert(id.clone());
-                self.store(vec![operation], Pending::Readmit { id, from, message: Box::new(message) }, out);
+                self.store(
+                    vec![operation],
+                    Pending::Readmit {
+                        id,
+                        from,
+                        message: Box::new(message),
+                    },
+                    out,
+                );
             }
         }
     }
@@ -76,7 +118,13 @@ impl Master {
         self.counters.slave_reregistrations += 1;
         self.displace(&from, id, out);
         let (profile, load) = split(message);
-        info(out, format!("Reregistered agent {id} at {from} with {} tasks", load.tasks.len()));
+        info(
+            out,
+            format!(
+                "Reregistered agent {id} at {from} with {} tasks",
+                load.tasks.len()
+            ),
+        );
         let frameworks = by_id(load.frameworks);
         for (framework, description) in &frameworks {
             if !self.state.frameworks.contains_key(framework) && !self.is_completed(framework) {
@@ -98,19 +146,28 @@ impl Master {
                 framework.remember_completed(task, limit);
             }
         }
-        let reply =
-            SlaveReregisteredMessage { slave_id: id.to_wire(), connection: Some(self.connection()), ..Default::default() };
+        let reply = SlaveReregisteredMessage {
+            slave_id: id.to_wire(),
+            connection: Some(self.connection()),
+            ..Default::default()
+        };
         send_after(&from, AgentBound::Reregistered(reply), after, out);
         self.tell_of_frameworks(&from, frameworks.keys(), out);
         if !was_recovered {
-            let text = if was_unreachable { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
+            let text = if was_unreachable {
+                "Unreachable agent re-reregistered"
+            } else {
+                "Unknown agent reregistered"
+            };
             self.tell_of_return(&taken, text, after, out);
         }
     }
 
     /// Another agent may have been registered at this address; it cannot be there any more.
     fn displace(&mut self, from: &Upid, id: &AgentId, out: &mut Vec<Output>) {
-        let Some(other) = self.agents_by_pid.get(from).filter(|other| *other != id).cloned() else { return };
+        let Some(other) = self.agents_by_pid.get(from).filter(|other| *other != id).cloned() else {
+            return;
+        };
         if self.state.agents.get(&other).is_some_and(|agent| agent.connected) {
             self.disconnect_agent(&other, out);
         }
@@ -119,7 +176,9 @@ impl Master {
 
     fn take_executors(&mut self, id: &AgentId, executors: Vec<v1::ExecutorInfo>) {
         for mut each in executors {
-            let Some(framework) = each.framework_id.as_ref().map(FrameworkId::from) else { continue };
+            let Some(framework) = each.framework_id.as_ref().map(FrameworkId::from) else {
+                continue;
+            };
             if self.state.frameworks.contains_key(&framework) {
                 resources::format::upgrade(&mut each.resources);
                 let resources = Resources::from_proto_lenient(&each.resources);
@@ -129,14 +188,24 @@ impl Master {
     }
 
     /// Enters the tasks that an agent lists; those of completed frameworks are not taken, their agent shuts them down.
-    fn take_tasks(&mut self, id: &AgentId, tasks: Vec<v1::Task>, out: &mut Vec<Output>) -> Vec<(FrameworkId, TaskId)> {
+    fn take_tasks(
+        &mut self,
+        id: &AgentId,
+        tasks: Vec<v1::Task>,
+        out: &mut Vec<Output>,
+    ) -> Vec<(FrameworkId, TaskId)> {
         let mut taken = Vec::with_capacity(tasks.len());
         for mut message in tasks {
             let framework = FrameworkId::from(&message.framework_id);
             let task = TaskId::from(&message.task_id);
-            let Some(known) = self.state.framework_mut(&framework) else { continue };
+            let Some(known) = self.state.framework_mut(&framework) else {
+                continue;
+            };
             if let Some(twin) = known.tasks.get(&task) {
-                let text = format!("Ignoring task {task} of agent {id}: it runs on agent {} too", twin.agent);
+                let text = format!(
+                    "Ignoring task {task} of agent {id}: it runs on agent {} too",
+                    twin.agent
+                );
                 warning(out, text);
                 continue;
             }
@@ -149,7 +218,14 @@ impl Master {
             let message: proto::Shared<v1::Task> = message.into();
             out.push(Output::Publish(OperatorEvent::TaskAdded(message.clone())));
             taken.push((framework.clone(), task.clone()));
-            self.book_task(Task { id: task, framework, agent: id.clone(), executor, resources, message });
+            self.book_task(Task {
+                id: task,
+                framework,
+                agent: id.clone(),
+                executor,
+                resources,
+                message,
+            });
         }
         taken
     }
@@ -163,7 +239,9 @@ impl Master {
         out: &mut Vec<Output>,
     ) {
         for (framework, id) in tasks {
-            let Some(task) = self.state.task(framework, id) else { continue };
+            let Some(task) = self.state.task(framework, id) else {
+                continue;
+            };
             let status = self.make_status_of(task, Cause::new(task.state(), Reason::AgentReregistered, text));
             self.tell_after(framework, events::update(status), after, out);
         }
@@ -180,7 +258,9 @@ impl Master {
             match self.state.frameworks.get(id) {
                 Some(framework) => send(to, AgentBound::UpdateFramework(update_message(framework)), out),
                 None => {
-                    let message = ShutdownFrameworkMessage { framework_id: id.to_wire() };
+                    let message = ShutdownFrameworkMessage {
+                        framework_id: id.to_wire(),
+                    };
                     send(to, AgentBound::ShutdownFramework(message), out);
                 }
             }
@@ -225,7 +305,9 @@ impl Master {
             self.timers.cancel(timer);
         }
         let (mut total, checkpointed) = profile.total();
-        let Some(agent) = self.state.agent_mut(id) else { return };
+        let Some(agent) = self.state.agent_mut(id) else {
+            return;
+        };
         let old_pid = std::mem::replace(&mut agent.pid, from.clone());
         let was_connected = std::mem::replace(&mut agent.connected, true);
         let was_active = std::mem::replace(&mut agent.active, true);
@@ -259,9 +341,13 @@ impl Master {
 
     /// Tasks in the books that the agent does not list: it must have lost them, and will say so.
     fn missing_tasks(&self, id: &AgentId, listed: &[v1::Task]) -> Vec<ReconcileTasksMessage> {
-        let Some(agent) = self.state.agents.get(id) else { return Vec::new() };
-        let listed: BTreeSet<(&str, &str)> =
-            listed.iter().map(|task| (task.framework_id.value.as_str(), task.task_id.value.as_str())).collect();
+        let Some(agent) = self.state.agents.get(id) else {
+            return Vec::new();
+        };
+        let listed: BTreeSet<(&str, &str)> = listed
+            .iter()
+            .map(|task| (task.framework_id.value.as_str(), task.task_id.value.as_str()))
+            .collect();
         let mut missing: BTreeMap<&FrameworkId, Vec<TaskStatus>> = BTreeMap::new();
         for (framework, task) in agent.tasks.iter() {
             if listed.contains(&(framework.as_str(), task.as_str())) {
@@ -283,22 +369,42 @@ impl Master {
         let message = |(framework, statuses): (&FrameworkId, Vec<TaskStatus>)| ReconcileTasksMessage {
             framework_id: framework.to_wire(),
             statuses,
-            framework: self.state.frameworks.get(framework).map(|known| (*known.info).clone()),
+            framework: self
+                .state
+                .frameworks
+                .get(framework)
+                .map(|known| (*known.info).clone()),
         };
         missing.into_iter().map(message).collect()
     }
 
     /// Executors in the books that the agent does not list are gone.
     fn drop_missing_executors(&mut self, id: &AgentId, listed: &[v1::ExecutorInfo], out: &mut Vec<Output>) {
-        let Some(agent) = self.state.agents.get(id) else { return };
+        let Some(agent) = self.state.agents.get(id) else {
+            return;
+        };
         let here: BTreeSet<(FrameworkId, ExecutorId)> = listed
             .iter()
-            .filter_map(|info| Some((info.framework_id.as_ref().map(FrameworkId::from)?, ExecutorId::from(&info.executor_id))))
+            .filter_map(|info| {
+                Some((
+                    info.framework_id.as_ref().map(FrameworkId::from)?,
+                    ExecutorId::from(&info.executor_id),
+                ))
+            })
             .collect();
-        let gone: Vec<(FrameworkId, ExecutorId)> =
-            agent.executors.keys().filter(|key| !here.contains(*key)).cloned().collect();
+        let gone: Vec<(FrameworkId, ExecutorId)> = agent
+            .executors
+            .keys()
+            .filter(|key| !here.contains(*key))
+            .cloned()
+            .collect();
         for (framework, executor) in gone {
-            warning(out, format!("Removing executor {executor} of framework {framework}, which agent {id} does not have"));
+            warning(
+                out,
+                format!(
+                    "Removing executor {executor} of framework {framework}, which agent {id} does not have"
+                ),
+            );
             self.end_executor(id, &framework, &executor);
         }
     }
@@ -318,9 +424,17 @@ impl Master {
         for task in listed {
             let (framework, name) = (FrameworkId::from(&task.framework_id), TaskId::from(&task.task_id));
             let stranger = self.state.frameworks.contains_key(&framework)
-                && self.state.task(&framework, &name).is_none_or(|known| known.agent != *id);
+                && self
+                    .state
+                    .task(&framework, &name)
+                    .is_none_or(|known| known.agent != *id);
             if stranger && !is_terminal(task.state()) {
-                warning(out, format!("Killing task {name} of framework {framework}, which was reported lost, on agent {id}"));
+                warning(
+                    out,
+                    format!(
+                        "Killing task {name} of framework {framework}, which was reported lost, on agent {id}"
+                    ),
+                );
                 send_kill(to, task, out);
             }
         }
@@ -357,7 +471,11 @@ fn split(message: ReregisterSlaveMessage) -> (Profile, Load) {
         frameworks: message.frameworks,
         executors: message.executor_infos,
         tasks: message.tasks,
-        completed: message.completed_frameworks.into_iter().flat_map(|archived| archived.tasks).collect(),
+        completed: message
+            .completed_frameworks
+            .into_iter()
+            .flat_map(|archived| archived.tasks)
+            .collect(),
     };
     (profile, load)
 }

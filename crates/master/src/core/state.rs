@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use imbl::{OrdMap, OrdSet, Vector};
 use process::{Time, Upid};
+use proto::Shared;
 use proto::v1::master::response::{get_agents, get_executors, get_frameworks};
 use proto::v1::{self, scheduler};
-use proto::Shared;
 use resources::Resources;
 
 use super::capabilities::{AgentCapabilities, FrameworkCapabilities};

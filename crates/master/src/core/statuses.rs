@@ -65,7 +65,12 @@ pub(super) struct Cause {
 
 impl Cause {
     pub(super) fn new(state: TaskState, reason: Reason, message: impl Into<String>) -> Self {
-        Self { state, reason, message: message.into(), unreachable: None }
+        Self {
+            state,
+            reason,
+            message: message.into(),
+            unreachable: None,
+        }
     }
 }
 

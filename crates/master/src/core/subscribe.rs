@@ -34,12 +34,20 @@ impl Master {
             Some(_) => self.counters.messages_reregister_framework += 1,
         }
         if let Err(fault) = self.check_subscription(&subscribe) {
-            info(out, format!("Refusing subscription of framework '{}': {fault}", subscribe.framework_info.name));
+            info(
+                out,
+                format!(
+                    "Refusing subscription of framework '{}': {fault}",
+                    subscribe.framework_info.name
+                ),
+            );
             return refuse(stream, &fault, out);
         }
         let id = subscribe.framework_info.id.as_ref().map(FrameworkId::from);
         match id {
-            Some(id) if self.state.frameworks.contains_key(&id) => self.resubscribe(id, stream, subscribe, out),
+            Some(id) if self.state.frameworks.contains_key(&id) => {
+                self.resubscribe(id, stream, subscribe, out)
+            }
             Some(id) => self.subscribe_new(id, stream, subscribe, out),
             None => {
                 let id = self.new_framework_id();
@@ -75,12 +83,21 @@ impl Master {
         id
     }
 
-    fn subscribe_new(&mut self, id: FrameworkId, stream: StreamId, subscribe: Subscribe, out: &mut Vec<Output>) {
+    fn subscribe_new(
+        &mut self,
+        id: FrameworkId,
+        stream: StreamId,
+        subscribe: Subscribe,
+        out: &mut Vec<Output>,
+    ) {
         let mut description = subscribe.framework_info;
         description.id = Some(id.to_wire());
         let suppressed = subscribe.suppressed_roles;
         let framework = self.new_framework(&id, description, suppressed, Connection::Http(stream));
-        info(out, format!("Subscribed framework {id} ({})", framework.info.name));
+        info(
+            out,
+            format!("Subscribed framework {id} ({})", framework.info.name),
+        );
         self.gauges.frameworks_connected += 1;
         self.gauges.frameworks_active += 1;
         self.add_framework(framework, out);
@@ -121,17 +138,29 @@ impl Master {
     }
 
     fn add_framework(&mut self, framework: Framework, out: &mut Vec<Output>) {
-        let options = allocator::FrameworkOptions::from_info(&framework.info, framework.suppressed.iter().cloned());
-        self.allocator.add_framework(&framework.id, options, framework.active, self.now);
+        let options =
+            allocator::FrameworkOptions::from_info(&framework.info, framework.suppressed.iter().cloned());
+        self.allocator
+            .add_framework(&framework.id, options, framework.active, self.now);
         let framework = Arc::new(framework);
-        self.state.frameworks.insert(framework.id.clone(), Arc::clone(&framework));
+        self.state
+            .frameworks
+            .insert(framework.id.clone(), Arc::clone(&framework));
         out.push(Output::Publish(OperatorEvent::FrameworkAdded(framework)));
     }
 
     /// Enters a framework that an agent runs something for and whose scheduler has not subscribed here.
-    pub(super) fn recover_framework(&mut self, id: &FrameworkId, description: v1::FrameworkInfo, out: &mut Vec<Output>) {
+    pub(super) fn recover_framework(
+        &mut self,
+        id: &FrameworkId,
+        description: v1::FrameworkInfo,
+        out: &mut Vec<Output>,
+    ) {
         if let Err(fault) = validation::framework::validate(&description) {
-            warning(out, format!("The description of recovered framework {id} is not valid: {fault}"));
+            warning(
+                out,
+                format!("The description of recovered framework {id} is not valid: {fault}"),
+            );
         }
         let framework = self.new_framework(id, description, Vec::new(), Connection::Recovered);
         self.gauges.frameworks_disconnected += 1;
@@ -139,8 +168,16 @@ impl Master {
         self.add_framework(framework, out);
     }
 
-    fn resubscribe(&mut self, id: FrameworkId, stream: StreamId, subscribe: Subscribe, out: &mut Vec<Output>) {
-        let Some(known) = self.state.frameworks.get(&id).cloned() else { return };
+    fn resubscribe(
+        &mut self,
+        id: FrameworkId,
+        stream: StreamId,
+        subscribe: Subscribe,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(known) = self.state.frameworks.get(&id).cloned() else {
+            return;
+        };
         if let Connection::Http(old) = known.connection {
             self.forget_stream(old);
             refuse(old, "Framework failed over", out);
@@ -153,7 +190,13 @@ impl Master {
         let mut description = subscribe.framework_info;
         description.user.clone_from(&known.info.user);
         description.checkpoint = known.info.checkpoint;
-        self.replace_info(&id, description, subscribe.suppressed_roles, subscribe.offer_constraints, out);
+        self.replace_info(
+            &id,
+            description,
+            subscribe.suppressed_roles,
+            subscribe.offer_constraints,
+            out,
+        );
         if !known.connected() {
             self.gauges.frameworks_connected += 1;
             self.gauges.frameworks_disconnected -= 1;
@@ -163,25 +206,38 @@ impl Master {
             self.gauges.frameworks_inactive -= 1;
             self.allocator.activate_framework(&id, self.now);
         }
-        let Some(framework) = self.state.framework_mut(&id) else { return };
+        let Some(framework) = self.state.framework_mut(&id) else {
+            return;
+        };
         framework.connection = Connection::Http(stream);
         framework.active = true;
         framework.reregistered = Some(self.now);
-        info(out, format!("Framework {id} ({}) subscribed again", known.info.name));
+        info(
+            out,
+            format!("Framework {id} ({}) subscribed again", known.info.name),
+        );
         self.open_stream(id.clone(), stream, out);
         self.tell_agents_of_framework(&id, out);
         if let Some(framework) = self.state.frameworks.get(&id) {
-            out.push(Output::Publish(OperatorEvent::FrameworkUpdated(Arc::clone(framework))));
+            out.push(Output::Publish(OperatorEvent::FrameworkUpdated(Arc::clone(
+                framework,
+            ))));
         }
     }
 
     /// SUBSCRIBED and the first HEARTBEAT.
     fn open_stream(&mut self, id: FrameworkId, stream: StreamId, out: &mut Vec<Output>) {
         for event in [events::subscribed(&id, &self.config.info), events::heartbeat()] {
-            out.push(Output::Event { stream, event: Box::new(event), after: None });
+            out.push(Output::Event {
+                stream,
+                event: Box::new(event),
+                after: None,
+            });
         }
         self.streams.insert(stream, id);
-        let timer = self.timers.set(self.now + HEARTBEAT_INTERVAL, Timer::Heartbeat(stream));
+        let timer = self
+            .timers
+            .set(self.now + HEARTBEAT_INTERVAL, Timer::Heartbeat(stream));
         self.heartbeats.insert(stream, timer);
     }
 
@@ -189,14 +245,24 @@ impl Master {
         if !self.streams.contains_key(&stream) {
             return;
         }
-        out.push(Output::Event { stream, event: Box::new(events::heartbeat()), after: None });
-        let timer = self.timers.set(self.now + HEARTBEAT_INTERVAL, Timer::Heartbeat(stream));
+        out.push(Output::Event {
+            stream,
+            event: Box::new(events::heartbeat()),
+            after: None,
+        });
+        let timer = self
+            .timers
+            .set(self.now + HEARTBEAT_INTERVAL, Timer::Heartbeat(stream));
         self.heartbeats.insert(stream, timer);
     }
 }
 
 /// Compat: a refused subscription is a stream of one ERROR event (captured exchange "bad-subscribe-bad-role").
 fn refuse(stream: StreamId, message: &str, out: &mut Vec<Output>) {
-    out.push(Output::Event { stream, event: Box::new(events::error(message)), after: None });
+    out.push(Output::Event {
+        stream,
+        event: Box::new(events::error(message)),
+        after: None,
+    });
     out.push(Output::CloseStream(stream));
 }

@@ -27,12 +27,17 @@ impl Master {
         }
         for mut task in operation.launch.unwrap_or_default().task_infos {
             prepare(&mut task, basket);
-            let (Some(framework), Some(agent)) =
-                (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
-            else {
+            let (Some(framework), Some(agent)) = (
+                self.state.frameworks.get(&basket.framework),
+                self.state.agents.get(&basket.agent),
+            ) else {
                 return;
             };
-            let context = Context { framework, agent, available: &basket.left };
+            let context = Context {
+                framework,
+                agent,
+                available: &basket.left,
+            };
             match validation::task::validate(&task, context) {
                 Err(fault) => {
                     let cause = Cause::new(TaskState::TaskError, Reason::TaskInvalid, fault);
@@ -57,9 +62,10 @@ impl Master {
             self.start_executor(basket, info.clone(), resources);
         }
         self.enter_task(basket, &task, needs.resources, out);
-        let (Some(framework), Some(agent)) =
-            (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
-        else {
+        let (Some(framework), Some(agent)) = (
+            self.state.frameworks.get(&basket.framework),
+            self.state.agents.get(&basket.agent),
+        ) else {
             return;
         };
         let mut message = RunTaskMessage {
@@ -76,11 +82,18 @@ impl Master {
         send(&agent.pid, AgentBound::RunTask(message), out);
     }
 
-    pub(super) fn launch_group(&mut self, basket: &mut Basket, mut operation: Operation, out: &mut Vec<Output>) {
+    pub(super) fn launch_group(
+        &mut self,
+        basket: &mut Basket,
+        mut operation: Operation,
+        out: &mut Vec<Output>,
+    ) {
         if operation.id.is_some() {
             return self.refuse_identified(basket, &operation, out);
         }
-        let Some(mut group) = operation.launch_group.take() else { return };
+        let Some(mut group) = operation.launch_group.take() else {
+            return;
+        };
         prepare_executor(&mut group.executor, basket);
         for task in &mut group.task_group.tasks {
             if task.executor.is_none() {
@@ -88,12 +101,17 @@ impl Master {
             }
             prepare(task, basket);
         }
-        let (Some(framework), Some(agent)) =
-            (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
-        else {
+        let (Some(framework), Some(agent)) = (
+            self.state.frameworks.get(&basket.framework),
+            self.state.agents.get(&basket.agent),
+        ) else {
             return;
         };
-        let context = Context { framework, agent, available: &basket.left };
+        let context = Context {
+            framework,
+            agent,
+            available: &basket.left,
+        };
         match validation::group::validate(&group.task_group, &group.executor, context) {
             Err(fault) => {
                 for task in &group.task_group.tasks {
@@ -121,9 +139,10 @@ impl Master {
             basket.left -= &resources;
             self.enter_task(basket, task, resources, out);
         }
-        let (Some(framework), Some(agent)) =
-            (self.state.frameworks.get(&basket.framework), self.state.agents.get(&basket.agent))
-        else {
+        let (Some(framework), Some(agent)) = (
+            self.state.frameworks.get(&basket.framework),
+            self.state.agents.get(&basket.agent),
+        ) else {
             return;
         };
         let mut message = RunTaskGroupMessage {
@@ -142,7 +161,11 @@ impl Master {
 
     /// Operation ids make no sense for launches: a task has its own.
     fn refuse_identified(&mut self, basket: &Basket, operation: &Operation, out: &mut Vec<Output>) {
-        let cause = Cause::new(TaskState::TaskError, Reason::TaskInvalid, "The `Offer.Operation.id` field must not be set for launch operations");
+        let cause = Cause::new(
+            TaskState::TaskError,
+            Reason::TaskInvalid,
+            "The `Offer.Operation.id` field must not be set for launch operations",
+        );
         for task in tasks_of(operation) {
             self.refuse_task(&basket.framework, task, cause.clone(), out);
         }
@@ -159,7 +182,10 @@ impl Master {
             id: TaskId::from(&info.task_id),
             framework: basket.framework.clone(),
             agent: basket.agent.clone(),
-            executor: info.executor.as_ref().map(|executor| ExecutorId::from(&executor.executor_id)),
+            executor: info
+                .executor
+                .as_ref()
+                .map(|executor| ExecutorId::from(&executor.executor_id)),
             resources,
             message: message.clone(),
         };
@@ -169,13 +195,22 @@ impl Master {
 }
 
 /// An executor's entry for the books.
-pub(super) fn executor(agent: &AgentId, framework: &FrameworkId, info: ExecutorInfo, resources: Resources) -> Executor {
+pub(super) fn executor(
+    agent: &AgentId,
+    framework: &FrameworkId,
+    info: ExecutorInfo,
+    resources: Resources,
+) -> Executor {
     Executor {
         id: ExecutorId::from(&info.executor_id),
         agent: agent.clone(),
         framework: framework.clone(),
         resources,
-        message: get_executors::Executor { agent_id: agent.to_wire(), executor_info: info }.into(),
+        message: get_executors::Executor {
+            agent_id: agent.to_wire(),
+            executor_info: info,
+        }
+        .into(),
     }
 }
 
@@ -222,18 +257,33 @@ fn downgrade_task(task: &mut TaskInfo) {
 
 /// The version of the agent's resources that a launch rests on.
 fn resource_versions(agent: &Agent) -> Vec<ResourceVersionUuid> {
-    let own = agent.resource_version.clone().filter(|_| agent.capabilities.has(Capability::ResourceProvider));
-    own.into_iter().map(|uuid| ResourceVersionUuid { resource_provider_id: None, uuid }).collect()
+    let own = agent
+        .resource_version
+        .clone()
+        .filter(|_| agent.capabilities.has(Capability::ResourceProvider));
+    own.into_iter()
+        .map(|uuid| ResourceVersionUuid {
+            resource_provider_id: None,
+            uuid,
+        })
+        .collect()
 }
 
 /// What readers see of a task that is launched.
 fn task_message(info: &TaskInfo, framework: &FrameworkId) -> v1::Task {
-    let user = info.command.as_ref().or_else(|| info.executor.as_ref()?.command.as_ref()).and_then(|command| command.user.clone());
+    let user = info
+        .command
+        .as_ref()
+        .or_else(|| info.executor.as_ref()?.command.as_ref())
+        .and_then(|command| command.user.clone());
     v1::Task {
         name: info.name.clone(),
         task_id: info.task_id.clone(),
         framework_id: framework.to_wire(),
-        executor_id: info.executor.as_ref().map(|executor| executor.executor_id.clone()),
+        executor_id: info
+            .executor
+            .as_ref()
+            .map(|executor| executor.executor_id.clone()),
         agent_id: info.agent_id.clone(),
         state: TaskState::TaskStaging as i32,
         resources: info.resources.clone(),

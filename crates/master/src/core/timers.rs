@@ -43,7 +43,10 @@ pub(super) struct Timers {
 
 impl Timers {
     pub(super) fn set(&mut self, at: Time, timer: Timer) -> TimerKey {
-        let key = TimerKey { at, sequence: self.sequence };
+        let key = TimerKey {
+            at,
+            sequence: self.sequence,
+        };
         self.sequence += 1;
         self.table.insert(key, timer);
         key

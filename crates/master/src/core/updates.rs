@@ -16,7 +16,12 @@ use super::output::{AgentBound, OperatorEvent, Output};
 use super::statuses::{Cause, is_terminal, is_unreachable};
 
 impl Master {
-    pub(super) fn on_status_update(&mut self, from: &Upid, message: StatusUpdateMessage, out: &mut Vec<Output>) {
+    pub(super) fn on_status_update(
+        &mut self,
+        from: &Upid,
+        message: StatusUpdateMessage,
+        out: &mut Vec<Output>,
+    ) {
         self.counters.messages_status_update += 1;
         let update = message.update;
         let framework = FrameworkId::from(&update.framework_id);
@@ -25,19 +30,30 @@ impl Master {
             self.counters.invalid_status_updates += 1;
             return;
         };
-        if self.state.agents.get(&agent).is_none_or(|agent| agent.pid != *from) {
+        if self
+            .state
+            .agents
+            .get(&agent)
+            .is_none_or(|agent| agent.pid != *from)
+        {
             self.counters.invalid_status_updates += 1;
-            return warning(out, format!(
-                "Ignoring status update of task {} from unknown agent {agent} at {from}",
-                status.task_id.value
-            ));
+            return warning(
+                out,
+                format!(
+                    "Ignoring status update of task {} from unknown agent {agent} at {from}",
+                    status.task_id.value
+                ),
+            );
         }
         if !self.state.frameworks.contains_key(&framework) {
             self.counters.invalid_status_updates += 1;
-            return warning(out, format!(
-                "Ignoring status update of task {} of unknown framework {framework}",
-                status.task_id.value
-            ));
+            return warning(
+                out,
+                format!(
+                    "Ignoring status update of task {} of unknown framework {framework}",
+                    status.task_id.value
+                ),
+            );
         }
         if status.uuid.is_none() {
             status.uuid = update.uuid.filter(|uuid| !uuid.is_empty());
@@ -45,9 +61,15 @@ impl Master {
         status.timestamp.get_or_insert(update.timestamp);
         status.agent_id.get_or_insert_with(|| agent.to_wire());
         let id = TaskId::from(&status.task_id);
-        let latest = update.latest_state.and_then(|state| TaskState::try_from(state).ok());
+        let latest = update
+            .latest_state
+            .and_then(|state| TaskState::try_from(state).ok());
         let acknowledged = status.uuid.is_none();
-        if self.state.task(&framework, &id).is_none_or(|task| task.agent != agent) {
+        if self
+            .state
+            .task(&framework, &id)
+            .is_none_or(|task| task.agent != agent)
+        {
             self.counters.invalid_status_updates += 1;
             self.tell(&framework, events::update(status), out);
             return;
@@ -56,7 +78,12 @@ impl Master {
         let status = self.apply_status(&framework, &id, status, latest, out);
         self.tell(&framework, events::update(status), out);
         // Nobody will acknowledge what has no uuid.
-        if acknowledged && self.state.task(&framework, &id).is_some_and(|task| is_terminal(task.state())) {
+        if acknowledged
+            && self
+                .state
+                .task(&framework, &id)
+                .is_some_and(|task| is_terminal(task.state()))
+        {
             self.strike_task(&framework, &id, false);
         }
     }
@@ -71,7 +98,9 @@ impl Master {
         after: Option<WriteId>,
         out: &mut Vec<Output>,
     ) {
-        let Some(task) = self.state.task(framework, id) else { return };
+        let Some(task) = self.state.task(framework, id) else {
+            return;
+        };
         let status = self.make_status_of(task, cause);
         let status = self.apply_status(framework, id, status, None, out);
         self.tell_after(framework, events::update(status), after, out);
@@ -87,10 +116,20 @@ impl Master {
         latest: Option<TaskState>,
         out: &mut Vec<Output>,
     ) -> TaskStatus {
-        let Some(task) = self.state.task_mut(framework, id) else { return status };
+        let Some(task) = self.state.task_mut(framework, id) else {
+            return status;
+        };
         let before = task.state();
-        let state = if is_terminal(before) { before } else { latest.unwrap_or_else(|| status.state()) };
-        let news = task.message.statuses.last().is_none_or(|last| differs(last, &status));
+        let state = if is_terminal(before) {
+            before
+        } else {
+            latest.unwrap_or_else(|| status.state())
+        };
+        let news = task
+            .message
+            .statuses
+            .last()
+            .is_none_or(|last| differs(last, &status));
         let mut stored = status.clone();
         stored.data = None;
         let shared = news.then(|| Arc::new(status.clone()));
@@ -114,10 +153,15 @@ impl Master {
         }
         if holds(before) && !holds(state) {
             self.free_task(&agent, framework, &resources);
-            self.allocator.recover(framework, &agent, &resources, None, self.now);
+            self.allocator
+                .recover(framework, &agent, &resources, None, self.now);
         }
         if let Some(status) = shared {
-            out.push(Output::Publish(OperatorEvent::TaskUpdated { framework: framework.clone(), status, state }));
+            out.push(Output::Publish(OperatorEvent::TaskUpdated {
+                framework: framework.clone(),
+                status,
+                state,
+            }));
         }
         status
     }
@@ -131,17 +175,29 @@ impl Master {
         self.counters.messages_status_update_acknowledgement += 1;
         let agent = AgentId::from(&acknowledge.agent_id);
         let id = TaskId::from(&acknowledge.task_id);
-        let Some(pid) = self.state.agents.get(&agent).filter(|agent| agent.connected).map(|agent| agent.pid.clone()) else {
+        let Some(pid) = self
+            .state
+            .agents
+            .get(&agent)
+            .filter(|agent| agent.connected)
+            .map(|agent| agent.pid.clone())
+        else {
             self.counters.invalid_status_update_acknowledgements += 1;
-            return warning(out, format!(
-                "Cannot acknowledge status update of task {id} of framework {framework}: agent {agent} is not connected"
-            ));
+            return warning(
+                out,
+                format!(
+                    "Cannot acknowledge status update of task {id} of framework {framework}: agent {agent} is not connected"
+                ),
+            );
         };
         if let Some(task) = self.state.task(framework, &id).filter(|task| task.agent == agent) {
             let message = &task.message;
             if message.status_update_uuid.is_none() {
                 self.counters.invalid_status_update_acknowledgements += 1;
-                return warning(out, format!("Ignoring acknowledgement of task {id}, which was never updated"));
+                return warning(
+                    out,
+                    format!("Ignoring acknowledgement of task {id}, which was never updated"),
+                );
             }
             let last = message.status_update_uuid.as_deref() == Some(acknowledge.uuid.as_ref());
             if last && is_terminal(message.status_update_state()) {

@@ -15,7 +15,10 @@ impl Agent {
     }
 
     fn to_message(&self) -> get_agents::Agent {
-        let used = self.used.values().fold(resources::Resources::new(), |sum, each| sum + each);
+        let used = self
+            .used
+            .values()
+            .fold(resources::Resources::new(), |sum, each| sum + each);
         get_agents::Agent {
             agent_info: (*self.info).clone(),
             active: self.active,
@@ -30,7 +33,9 @@ impl Agent {
             capabilities: self
                 .capabilities
                 .iter()
-                .map(|capability| agent_info::Capability { r#type: Some(capability as i32) })
+                .map(|capability| agent_info::Capability {
+                    r#type: Some(capability as i32),
+                })
                 .collect(),
             resource_providers: Vec::new(),
             drain_info: None,
@@ -55,7 +60,11 @@ impl Framework {
             // Compat: time fields are always there; what has not happened yet is 0 (captured events).
             reregistered_time: Some(time(self.reregistered.unwrap_or(self.registered))),
             unregistered_time: Some(time(self.unregistered.unwrap_or(process::Time::EPOCH))),
-            offers: self.offers.values().map(|offer| (*offer.message).clone()).collect(),
+            offers: self
+                .offers
+                .values()
+                .map(|offer| (*offer.message).clone())
+                .collect(),
             inverse_offers: Vec::new(),
             allocated_resources: self.used.to_proto_endpoint(),
             offered_resources: self.offered.to_proto_endpoint(),
@@ -69,43 +78,83 @@ impl OperatorEvent {
     pub fn to_message(&self) -> master::Event {
         use master::event;
         use master::event::Type;
-        let of = |kind: Type| master::Event { r#type: Some(kind as i32), ..master::Event::default() };
+        let of = |kind: Type| master::Event {
+            r#type: Some(kind as i32),
+            ..master::Event::default()
+        };
         match self {
-            Self::TaskAdded(task) => {
-                master::Event { task_added: Some(event::TaskAdded { task: (**task).clone() }), ..of(Type::TaskAdded) }
-            }
-            Self::TaskUpdated { framework, status, state } => {
+            Self::TaskAdded(task) => master::Event {
+                task_added: Some(event::TaskAdded {
+                    task: (**task).clone(),
+                }),
+                ..of(Type::TaskAdded)
+            },
+            Self::TaskUpdated {
+                framework,
+                status,
+                state,
+            } => {
                 let updated = event::TaskUpdated {
                     framework_id: framework.to_wire(),
                     status: (**status).clone(),
                     state: *state as i32,
                 };
-                master::Event { task_updated: Some(updated), ..of(Type::TaskUpdated) }
+                master::Event {
+                    task_updated: Some(updated),
+                    ..of(Type::TaskUpdated)
+                }
             }
             Self::AgentAdded(agent) => {
-                let added = event::AgentAdded { agent: (**agent.message()).clone() };
-                master::Event { agent_added: Some(added), ..of(Type::AgentAdded) }
+                let added = event::AgentAdded {
+                    agent: (**agent.message()).clone(),
+                };
+                master::Event {
+                    agent_added: Some(added),
+                    ..of(Type::AgentAdded)
+                }
             }
             Self::AgentRemoved(agent) => {
-                let removed = event::AgentRemoved { agent_id: agent.to_wire() };
-                master::Event { agent_removed: Some(removed), ..of(Type::AgentRemoved) }
+                let removed = event::AgentRemoved {
+                    agent_id: agent.to_wire(),
+                };
+                master::Event {
+                    agent_removed: Some(removed),
+                    ..of(Type::AgentRemoved)
+                }
             }
             Self::FrameworkAdded(framework) => {
-                let added = event::FrameworkAdded { framework: (**framework.message()).clone() };
-                master::Event { framework_added: Some(added), ..of(Type::FrameworkAdded) }
+                let added = event::FrameworkAdded {
+                    framework: (**framework.message()).clone(),
+                };
+                master::Event {
+                    framework_added: Some(added),
+                    ..of(Type::FrameworkAdded)
+                }
             }
             Self::FrameworkUpdated(framework) => {
-                let updated = event::FrameworkUpdated { framework: (**framework.message()).clone() };
-                master::Event { framework_updated: Some(updated), ..of(Type::FrameworkUpdated) }
+                let updated = event::FrameworkUpdated {
+                    framework: (**framework.message()).clone(),
+                };
+                master::Event {
+                    framework_updated: Some(updated),
+                    ..of(Type::FrameworkUpdated)
+                }
             }
             Self::FrameworkRemoved(info) => {
-                let removed = event::FrameworkRemoved { framework_info: (**info).clone() };
-                master::Event { framework_removed: Some(removed), ..of(Type::FrameworkRemoved) }
+                let removed = event::FrameworkRemoved {
+                    framework_info: (**info).clone(),
+                };
+                master::Event {
+                    framework_removed: Some(removed),
+                    ..of(Type::FrameworkRemoved)
+                }
             }
         }
     }
 }
 
 fn time(at: process::Time) -> v1::TimeInfo {
-    v1::TimeInfo { nanoseconds: at.as_nanos() }
+    v1::TimeInfo {
+        nanoseconds: at.as_nanos(),
+    }
 }

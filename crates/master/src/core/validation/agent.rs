@@ -17,30 +17,48 @@ pub fn registration(config: &Config, message: &RegisterSlaveMessage) -> Result<(
 pub fn reregistration(config: &Config, message: &ReregisterSlaveMessage) -> Result<(), Invalid> {
     info(config, &message.slave, &message.checkpointed_resources)?;
     version(message.version.as_deref())?;
-    let Some(agent) = &message.slave.id else { return Err("the agent has no id".to_owned()) };
+    let Some(agent) = &message.slave.id else {
+        return Err("the agent has no id".to_owned());
+    };
     id::validate(&agent.value)?;
     let listed = |framework: &proto::v1::FrameworkId| {
-        message.frameworks.iter().any(|info| info.id.as_ref() == Some(framework))
+        message
+            .frameworks
+            .iter()
+            .any(|info| info.id.as_ref() == Some(framework))
     };
     for framework in &message.frameworks {
-        let Some(framework) = &framework.id else { return Err("a framework has no id".to_owned()) };
+        let Some(framework) = &framework.id else {
+            return Err("a framework has no id".to_owned());
+        };
         id::validate(&framework.value)?;
     }
     for executor in &message.executor_infos {
         id::validate(&executor.executor_id.value)?;
-        let Some(framework) = &executor.framework_id else { return Err("an executor has no framework id".to_owned()) };
+        let Some(framework) = &executor.framework_id else {
+            return Err("an executor has no framework id".to_owned());
+        };
         if !listed(framework) {
-            return Err(format!("framework {} of executor {} is not listed", framework.value, executor.executor_id.value));
+            return Err(format!(
+                "framework {} of executor {} is not listed",
+                framework.value, executor.executor_id.value
+            ));
         }
         resources(&executor.resources)?;
     }
     for task in &message.tasks {
         id::validate(&task.task_id.value)?;
         if task.agent_id != *agent {
-            return Err(format!("task {} belongs to agent {}", task.task_id.value, task.agent_id.value));
+            return Err(format!(
+                "task {} belongs to agent {}",
+                task.task_id.value, task.agent_id.value
+            ));
         }
         if !listed(&task.framework_id) {
-            return Err(format!("framework {} of task {} is not listed", task.framework_id.value, task.task_id.value));
+            return Err(format!(
+                "framework {} of task {} is not listed",
+                task.framework_id.value, task.task_id.value
+            ));
         }
         resources(&task.resources)?;
     }
@@ -63,14 +81,22 @@ fn info(config: &Config, info: &AgentInfo, checkpointed: &[Resource]) -> Result<
 }
 
 fn resources(messages: &[Resource]) -> Result<(), Invalid> {
-    Resources::from_proto(messages).map(drop).map_err(|error| error.to_string())
+    Resources::from_proto(messages)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 fn version(text: Option<&str>) -> Result<(), Invalid> {
-    let Some(text) = text else { return Err("the agent has no version".to_owned()) };
-    let Some(version) = parse_version(text) else { return Err(format!("the agent's version '{text}' cannot be parsed")) };
+    let Some(text) = text else {
+        return Err("the agent has no version".to_owned());
+    };
+    let Some(version) = parse_version(text) else {
+        return Err(format!("the agent's version '{text}' cannot be parsed"));
+    };
     if version < MINIMUM_AGENT_VERSION {
-        return Err(format!("the agent's version {text} is older than the oldest allowed"));
+        return Err(format!(
+            "the agent's version {text} is older than the oldest allowed"
+        ));
     }
     Ok(())
 }

@@ -25,7 +25,9 @@ pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
         Type::Accept => present(&call.accept, "accept").map(drop),
         Type::Decline => present(&call.decline, "decline").map(drop),
         Type::AcceptInverseOffers => present(&call.accept_inverse_offers, "accept_inverse_offers").map(drop),
-        Type::DeclineInverseOffers => present(&call.decline_inverse_offers, "decline_inverse_offers").map(drop),
+        Type::DeclineInverseOffers => {
+            present(&call.decline_inverse_offers, "decline_inverse_offers").map(drop)
+        }
         Type::Kill => present(&call.kill, "kill").map(drop),
         Type::Shutdown => present(&call.shutdown, "shutdown").map(drop),
         Type::Reconcile => present(&call.reconcile, "reconcile").map(drop),
@@ -36,7 +38,11 @@ pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
         Type::AcknowledgeOperationStatus => {
             let acknowledge = present(&call.acknowledge_operation_status, "acknowledge_operation_status")?;
             uuid(&acknowledge.uuid)?;
-            acknowledge.agent_id.as_ref().map(drop).ok_or_else(|| absent("agent_id"))
+            acknowledge
+                .agent_id
+                .as_ref()
+                .map(drop)
+                .ok_or_else(|| absent("agent_id"))
         }
         Type::UpdateFramework => {
             let update = present(&call.update_framework, "update_framework")?;
@@ -71,7 +77,11 @@ fn absent(name: &str) -> Invalid {
 }
 
 fn uuid(bytes: &[u8]) -> Result<(), Invalid> {
-    if bytes.len() == UUID_LENGTH { Ok(()) } else { Err("Not a valid UUID".to_owned()) }
+    if bytes.len() == UUID_LENGTH {
+        Ok(())
+    } else {
+        Err("Not a valid UUID".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -87,28 +97,81 @@ mod tests {
     }
 
     fn of(kind: Type) -> Call {
-        let framework_id = Some(v1::FrameworkId { value: "f".to_owned() });
-        Call { framework_id, r#type: Some(kind as i32), ..Call::default() }
+        let framework_id = Some(v1::FrameworkId {
+            value: "f".to_owned(),
+        });
+        Call {
+            framework_id,
+            r#type: Some(kind as i32),
+            ..Call::default()
+        }
     }
 
     #[test]
     fn each_call_needs_its_own_part() {
         check(&Call::default(), None, Some("Expecting 'type' to be present"));
-        let call = Call { r#type: Some(Type::Revive as i32), ..Call::default() };
+        let call = Call {
+            r#type: Some(Type::Revive as i32),
+            ..Call::default()
+        };
         check(&call, None, Some("Expecting 'framework_id' to be present"));
-        check(&of(Type::Subscribe), None, Some("Expecting 'subscribe' to be present"));
+        check(
+            &of(Type::Subscribe),
+            None,
+            Some("Expecting 'subscribe' to be present"),
+        );
         check(&of(Type::Accept), None, Some("Expecting 'accept' to be present"));
-        check(&of(Type::Decline), None, Some("Expecting 'decline' to be present"));
-        check(&of(Type::AcceptInverseOffers), None, Some("Expecting 'accept_inverse_offers' to be present"));
-        check(&of(Type::DeclineInverseOffers), None, Some("Expecting 'decline_inverse_offers' to be present"));
+        check(
+            &of(Type::Decline),
+            None,
+            Some("Expecting 'decline' to be present"),
+        );
+        check(
+            &of(Type::AcceptInverseOffers),
+            None,
+            Some("Expecting 'accept_inverse_offers' to be present"),
+        );
+        check(
+            &of(Type::DeclineInverseOffers),
+            None,
+            Some("Expecting 'decline_inverse_offers' to be present"),
+        );
         check(&of(Type::Kill), None, Some("Expecting 'kill' to be present"));
-        check(&of(Type::Shutdown), None, Some("Expecting 'shutdown' to be present"));
-        check(&of(Type::Reconcile), None, Some("Expecting 'reconcile' to be present"));
-        check(&of(Type::ReconcileOperations), None, Some("Expecting 'reconcile_operations' to be present"));
-        check(&of(Type::Message), None, Some("Expecting 'message' to be present"));
-        check(&of(Type::Request), None, Some("Expecting 'request' to be present"));
-        check(&of(Type::Acknowledge), None, Some("Expecting 'acknowledge' to be present"));
-        check(&of(Type::UpdateFramework), None, Some("Expecting 'update_framework' to be present"));
+        check(
+            &of(Type::Shutdown),
+            None,
+            Some("Expecting 'shutdown' to be present"),
+        );
+        check(
+            &of(Type::Reconcile),
+            None,
+            Some("Expecting 'reconcile' to be present"),
+        );
+        check(
+            &of(Type::ReconcileOperations),
+            None,
+            Some("Expecting 'reconcile_operations' to be present"),
+        );
+        check(
+            &of(Type::Message),
+            None,
+            Some("Expecting 'message' to be present"),
+        );
+        check(
+            &of(Type::Request),
+            None,
+            Some("Expecting 'request' to be present"),
+        );
+        check(
+            &of(Type::Acknowledge),
+            None,
+            Some("Expecting 'acknowledge' to be present"),
+        );
+        check(
+            &of(Type::UpdateFramework),
+            None,
+            Some("Expecting 'update_framework' to be present"),
+        );
         for kind in [Type::Teardown, Type::Revive, Type::Suppress] {
             check(&of(kind), None, None);
         }
@@ -117,12 +180,19 @@ mod tests {
     #[test]
     fn an_acknowledgement_needs_sixteen_bytes() {
         let acknowledge = |uuid: &'static [u8]| Call {
-            acknowledge: Some(call::Acknowledge { uuid: Bytes::from_static(uuid), ..call::Acknowledge::default() }),
+            acknowledge: Some(call::Acknowledge {
+                uuid: Bytes::from_static(uuid),
+                ..call::Acknowledge::default()
+            }),
             ..of(Type::Acknowledge)
         };
         check(&acknowledge(&[7; 16]), None, None);
         check(&acknowledge(&[7; 15]), None, Some("Not a valid UUID"));
-        check(&acknowledge(b"8f07a4c2-8d4d-4d5c-8f73-5d7d0f3c9c3b"), None, Some("Not a valid UUID"));
+        check(
+            &acknowledge(b"8f07a4c2-8d4d-4d5c-8f73-5d7d0f3c9c3b"),
+            None,
+            Some("Not a valid UUID"),
+        );
     }
 
     #[test]
@@ -135,7 +205,10 @@ mod tests {
         let subscribe = |outer: Option<&str>, info: FrameworkInfo| Call {
             framework_id: outer.map(|id| v1::FrameworkId { value: id.to_owned() }),
             r#type: Some(Type::Subscribe as i32),
-            subscribe: Some(Subscribe { framework_info: info, ..Subscribe::default() }),
+            subscribe: Some(Subscribe {
+                framework_info: info,
+                ..Subscribe::default()
+            }),
             ..Call::default()
         };
         check(&subscribe(None, info(None, None)), Some("p"), None);
@@ -144,6 +217,10 @@ mod tests {
         check(&subscribe(Some("f"), info(None, None)), None, differs);
         check(&subscribe(None, info(Some("f"), None)), None, differs);
         let principal = "Authenticated principal 'p' does not match principal 'q' set in `FrameworkInfo`";
-        check(&subscribe(None, info(None, Some("q"))), Some("p"), Some(principal));
+        check(
+            &subscribe(None, info(None, Some("q"))),
+            Some("p"),
+            Some(principal),
+        );
     }
 }

@@ -18,25 +18,39 @@ pub fn environment(environment: &Environment) -> Result<(), Invalid> {
         match variable.r#type() {
             VariableType::Value => {
                 if variable.secret.is_some() {
-                    return Err(format!("Environment variable '{name}' of type 'VALUE' must not have a secret set"));
+                    return Err(format!(
+                        "Environment variable '{name}' of type 'VALUE' must not have a secret set"
+                    ));
                 }
                 if variable.value.is_none() {
-                    return Err(format!("Environment variable '{name}' of type 'VALUE' must have a value set"));
+                    return Err(format!(
+                        "Environment variable '{name}' of type 'VALUE' must have a value set"
+                    ));
                 }
             }
             VariableType::Secret => {
                 if variable.value.is_some() {
-                    return Err(format!("Environment variable '{name}' of type 'SECRET' must not have a value set"));
+                    return Err(format!(
+                        "Environment variable '{name}' of type 'SECRET' must not have a value set"
+                    ));
                 }
                 let Some(value) = &variable.secret else {
-                    return Err(format!("Environment variable '{name}' of type 'SECRET' must have a secret set"));
+                    return Err(format!(
+                        "Environment variable '{name}' of type 'SECRET' must have a secret set"
+                    ));
                 };
-                secret(value).map_err(|fault| format!("Environment variable '{name}' specifies an invalid secret: {fault}"))?;
+                secret(value).map_err(|fault| {
+                    format!("Environment variable '{name}' specifies an invalid secret: {fault}")
+                })?;
                 if value.value.as_ref().is_some_and(|value| value.data.contains(&0)) {
-                    return Err(format!("Environment variable '{name}' specifies a secret containing null bytes, which is not allowed in the environment"));
+                    return Err(format!(
+                        "Environment variable '{name}' specifies a secret containing null bytes, which is not allowed in the environment"
+                    ));
                 }
             }
-            VariableType::Unknown => return Err("Environment variable of type 'UNKNOWN' is not allowed".to_owned()),
+            VariableType::Unknown => {
+                return Err("Environment variable of type 'UNKNOWN' is not allowed".to_owned());
+            }
         }
     }
     Ok(())
@@ -47,12 +61,16 @@ pub fn secret(secret: &Secret) -> Result<(), Invalid> {
     match secret.r#type() {
         SecretType::Reference => match (&secret.reference, &secret.value) {
             (None, _) => Err("Secret of type REFERENCE must have the 'reference' field set".to_owned()),
-            (Some(_), Some(_)) => Err("Secret of type REFERENCE must not have the 'value' field set".to_owned()),
+            (Some(_), Some(_)) => {
+                Err("Secret of type REFERENCE must not have the 'value' field set".to_owned())
+            }
             (Some(_), None) => Ok(()),
         },
         SecretType::Value => match (&secret.value, &secret.reference) {
             (None, _) => Err("Secret of type VALUE must have the 'value' field set".to_owned()),
-            (Some(_), Some(_)) => Err("Secret of type VALUE must not have the 'reference' field set".to_owned()),
+            (Some(_), Some(_)) => {
+                Err("Secret of type VALUE must not have the 'reference' field set".to_owned())
+            }
             (Some(_), None) => Ok(()),
         },
         SecretType::Unknown => Err("Secret of unknown type".to_owned()),
@@ -66,9 +84,18 @@ mod tests {
     use super::*;
 
     fn of(kind: VariableType, value: Option<&str>, secret: Option<Secret>) -> CommandInfo {
-        let variable =
-            Variable { name: "A".to_owned(), r#type: Some(kind as i32), value: value.map(str::to_owned), secret };
-        CommandInfo { environment: Some(Environment { variables: vec![variable] }), ..CommandInfo::default() }
+        let variable = Variable {
+            name: "A".to_owned(),
+            r#type: Some(kind as i32),
+            value: value.map(str::to_owned),
+            secret,
+        };
+        CommandInfo {
+            environment: Some(Environment {
+                variables: vec![variable],
+            }),
+            ..CommandInfo::default()
+        }
     }
 
     #[test]

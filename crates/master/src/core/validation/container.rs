@@ -22,12 +22,23 @@ pub fn validate(container: &ContainerInfo) -> Result<(), Invalid> {
 }
 
 fn volume(volume: &Volume) -> Result<(), Invalid> {
-    let kinds = [volume.host_path.is_some(), volume.image.is_some(), volume.source.is_some()];
+    let kinds = [
+        volume.host_path.is_some(),
+        volume.image.is_some(),
+        volume.source.is_some(),
+    ];
     if kinds.into_iter().filter(|set| *set).count() != 1 {
         return Err("Only one of them should be set: 'host_path', 'image' and 'source'".to_owned());
     }
-    let Some(source) = &volume.source else { return Ok(()) };
-    let absent = |field: &str| Err(format!("'source.{field}' is not set for {} volume", source.r#type().as_str_name()));
+    let Some(source) = &volume.source else {
+        return Ok(());
+    };
+    let absent = |field: &str| {
+        Err(format!(
+            "'source.{field}' is not set for {} volume",
+            source.r#type().as_str_name()
+        ))
+    };
     match source.r#type() {
         SourceType::DockerVolume if source.docker_volume.is_none() => absent("docker_volume"),
         SourceType::HostPath if source.host_path.is_none() => absent("host_path"),
@@ -53,32 +64,72 @@ mod tests {
     use super::*;
 
     fn with(volume: Volume) -> ContainerInfo {
-        ContainerInfo { r#type: container_info::Type::Mesos as i32, volumes: vec![volume], ..ContainerInfo::default() }
+        ContainerInfo {
+            r#type: container_info::Type::Mesos as i32,
+            volumes: vec![volume],
+            ..ContainerInfo::default()
+        }
     }
 
     #[test]
     fn a_volume_comes_from_one_place() {
-        let host = Volume { host_path: Some("/a".to_owned()), ..Volume::default() };
+        let host = Volume {
+            host_path: Some("/a".to_owned()),
+            ..Volume::default()
+        };
         assert!(validate(&with(host.clone())).is_ok());
         assert!(validate(&with(Volume::default())).is_err());
-        let both = Volume { image: Some(proto::v1::Image::default()), ..host };
+        let both = Volume {
+            image: Some(proto::v1::Image::default()),
+            ..host
+        };
         assert!(validate(&with(both)).is_err());
-        let empty = volume::Source { r#type: Some(SourceType::HostPath as i32), ..volume::Source::default() };
-        assert!(validate(&with(Volume { source: Some(empty), ..Volume::default() })).is_err());
-        let path = volume::source::HostPath { path: "/a".to_owned(), mount_propagation: None };
-        let source =
-            volume::Source { r#type: Some(SourceType::HostPath as i32), host_path: Some(path), ..volume::Source::default() };
-        assert!(validate(&with(Volume { source: Some(source), ..Volume::default() })).is_ok());
+        let empty = volume::Source {
+            r#type: Some(SourceType::HostPath as i32),
+            ..volume::Source::default()
+        };
+        assert!(
+            validate(&with(Volume {
+                source: Some(empty),
+                ..Volume::default()
+            }))
+            .is_err()
+        );
+        let path = volume::source::HostPath {
+            path: "/a".to_owned(),
+            mount_propagation: None,
+        };
+        let source = volume::Source {
+            r#type: Some(SourceType::HostPath as i32),
+            host_path: Some(path),
+            ..volume::Source::default()
+        };
+        assert!(
+            validate(&with(Volume {
+                source: Some(source),
+                ..Volume::default()
+            }))
+            .is_ok()
+        );
     }
 
     #[test]
     fn docker_needs_its_part_and_names_its_own_containers() {
-        let mut container = ContainerInfo { r#type: container_info::Type::Docker as i32, ..ContainerInfo::default() };
+        let mut container = ContainerInfo {
+            r#type: container_info::Type::Docker as i32,
+            ..ContainerInfo::default()
+        };
         assert!(validate(&container).is_err());
         container.docker = Some(container_info::DockerInfo::default());
         assert!(validate(&container).is_ok());
-        let name = Parameter { key: "name".to_owned(), value: "x".to_owned() };
-        container.docker = Some(container_info::DockerInfo { parameters: vec![name], ..Default::default() });
+        let name = Parameter {
+            key: "name".to_owned(),
+            value: "x".to_owned(),
+        };
+        container.docker = Some(container_info::DockerInfo {
+            parameters: vec![name],
+            ..Default::default()
+        });
         assert!(validate(&container).is_err());
     }
 }

@@ -14,24 +14,38 @@ pub fn validate(info: &ExecutorInfo, framework: &FrameworkId, agent: &Agent) -> 
     id::validate(&info.executor_id.value).map_err(|fault| format!("Executor ID is invalid: {fault}"))?;
     match &info.framework_id {
         Some(named) if named.value == framework.as_str() => {}
-        _ => return Err(format!("ExecutorInfo has an invalid FrameworkID (Actual: {} vs Expected: {framework})", info.framework_id.as_ref().map_or("none", |id| id.value.as_str()))),
+        _ => {
+            return Err(format!(
+                "ExecutorInfo has an invalid FrameworkID (Actual: {} vs Expected: {framework})",
+                info.framework_id.as_ref().map_or("none", |id| id.value.as_str())
+            ));
+        }
     }
     by_type(info)?;
-    if info.shutdown_grace_period.as_ref().is_some_and(|period| period.nanoseconds < 0) {
+    if info
+        .shutdown_grace_period
+        .as_ref()
+        .is_some_and(|period| period.nanoseconds < 0)
+    {
         return Err("ExecutorInfo's 'shutdown_grace_period' must be non-negative".to_owned());
     }
-    let resources = of_resources(&info.resources).map_err(|fault| format!("Executor uses invalid resources: {fault}"))?;
+    let resources =
+        of_resources(&info.resources).map_err(|fault| format!("Executor uses invalid resources: {fault}"))?;
     if let Some(given) = &info.command {
         command::validate(given).map_err(|fault| format!("Executor's `CommandInfo` is invalid: {fault}"))?;
     }
     if let Some(given) = &info.container {
-        container::validate(given).map_err(|fault| format!("Executor's `ContainerInfo` is invalid: {fault}"))?;
+        container::validate(given)
+            .map_err(|fault| format!("Executor's `ContainerInfo` is invalid: {fault}"))?;
     }
     let key = (framework.clone(), ExecutorId::from(&info.executor_id));
     if let Some(existing) = agent.executors.get(&key)
-        && *existing.info != *info
+        && existing.info() != info
     {
-        return Err(format!("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID ({}).", key.1));
+        return Err(format!(
+            "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID ({}).",
+            key.1
+        ));
     }
     Ok(resources)
 }
@@ -44,10 +58,19 @@ fn by_type(info: &ExecutorInfo) -> Result<(), Invalid> {
             }
             if let Some(container) = &info.container {
                 if container.r#type() != ContainerType::Mesos {
-                    return Err("'ExecutorInfo.container.type' must be 'MESOS' for 'DEFAULT' executor".to_owned());
+                    return Err(
+                        "'ExecutorInfo.container.type' must be 'MESOS' for 'DEFAULT' executor".to_owned(),
+                    );
                 }
-                if container.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()) {
-                    return Err("'ExecutorInfo.container.mesos.image' must not be set for 'DEFAULT' executor".to_owned());
+                if container
+                    .mesos
+                    .as_ref()
+                    .is_some_and(|mesos| mesos.image.is_some())
+                {
+                    return Err(
+                        "'ExecutorInfo.container.mesos.image' must not be set for 'DEFAULT' executor"
+                            .to_owned(),
+                    );
                 }
             }
         }

@@ -35,7 +35,11 @@ pub fn validate(info: &FrameworkInfo) -> Result<(), Invalid> {
         id::validate(&framework.value)?;
     }
     for filters in info.offer_filters.values() {
-        for quantities in filters.min_allocatable_resources.iter().flat_map(|minimum| &minimum.quantities) {
+        for quantities in filters
+            .min_allocatable_resources
+            .iter()
+            .flat_map(|minimum| &minimum.quantities)
+        {
             validate_quantities(quantities)?;
         }
     }
@@ -48,23 +52,31 @@ pub fn validate(info: &FrameworkInfo) -> Result<(), Invalid> {
 fn validate_roles(info: &FrameworkInfo) -> Result<(), Invalid> {
     if FrameworkCapabilities::new(&info.capabilities).has(Capability::MultiRole) {
         if sets_single_role(info) {
-            return Err("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable".to_owned());
+            return Err(
+                "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable".to_owned(),
+            );
         }
         let mut seen = BTreeSet::new();
         for name in &info.roles {
             if !seen.insert(name) {
-                return Err(format!("'FrameworkInfo.roles' contains duplicate items: '{name}'"));
+                return Err(format!(
+                    "'FrameworkInfo.roles' contains duplicate items: '{name}'"
+                ));
             }
         }
         for name in &info.roles {
-            role::validate(name).map_err(|fault| format!("'FrameworkInfo.roles' contains invalid role: {fault}"))?;
+            role::validate(name)
+                .map_err(|fault| format!("'FrameworkInfo.roles' contains invalid role: {fault}"))?;
         }
         return Ok(());
     }
     if !info.roles.is_empty() {
-        return Err("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable".to_owned());
+        return Err(
+            "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable".to_owned(),
+        );
     }
-    role::validate(single_role(info)).map_err(|fault| format!("'FrameworkInfo.role' is not a valid role: {fault}"))
+    role::validate(single_role(info))
+        .map_err(|fault| format!("'FrameworkInfo.role' is not a valid role: {fault}"))
 }
 
 fn validate_quantities(quantities: &offer_filters::ResourceQuantities) -> Result<(), Invalid> {
@@ -74,7 +86,9 @@ fn validate_quantities(quantities: &offer_filters::ResourceQuantities) -> Result
     for (name, scalar) in &quantities.quantities {
         let value = scalar.value;
         if !value.is_finite() || value.is_subnormal() || value < 0.0 {
-            return Err(format!("Invalid resource quantities in minimum allocatable resources: '{name}' is {value}"));
+            return Err(format!(
+                "Invalid resource quantities in minimum allocatable resources: '{name}' is {value}"
+            ));
         }
     }
     Ok(())
@@ -93,10 +107,16 @@ pub fn failover_timeout(info: &FrameworkInfo) -> Option<std::time::Duration> {
 pub fn validate_for(config: &Config, info: &FrameworkInfo) -> Result<(), Invalid> {
     let roles = roles(info);
     if let Some(whitelist) = &config.roles {
-        let strangers: Vec<&str> =
-            roles.iter().filter(|role| *role != "*" && !whitelist.contains(*role)).map(String::as_str).collect();
+        let strangers: Vec<&str> = roles
+            .iter()
+            .filter(|role| *role != "*" && !whitelist.contains(*role))
+            .map(String::as_str)
+            .collect();
         if !strangers.is_empty() {
-            return Err(format!("Roles '{}' are not present in master's --roles", strangers.join(", ")));
+            return Err(format!(
+                "Roles '{}' are not present in master's --roles",
+                strangers.join(", ")
+            ));
         }
     }
     if info.user == "root" && !config.root_submissions {
@@ -109,7 +129,9 @@ pub fn validate_for(config: &Config, info: &FrameworkInfo) -> Result<(), Invalid
 pub fn validate_suppressed(roles: &BTreeSet<String>, suppressed: &[String]) -> Result<(), Invalid> {
     match suppressed.iter().find(|role| !roles.contains(*role)) {
         None => Ok(()),
-        Some(role) => Err(format!("Suppressed role '{role}' is not contained in the list of roles")),
+        Some(role) => Err(format!(
+            "Suppressed role '{role}' is not contained in the list of roles"
+        )),
     }
 }
 
@@ -135,7 +157,9 @@ mod tests {
     use super::*;
 
     fn info(roles: &[&str], multi: bool) -> FrameworkInfo {
-        let multi_role = framework_info::Capability { r#type: Some(Capability::MultiRole as i32) };
+        let multi_role = framework_info::Capability {
+            r#type: Some(Capability::MultiRole as i32),
+        };
         FrameworkInfo {
             user: "u".to_owned(),
             name: "n".to_owned(),
@@ -158,26 +182,58 @@ mod tests {
         let text = "'FrameworkInfo.roles' contains invalid role: Role component 'a b' is invalid because it contains backspace \
                     or whitespace";
         check(&info(&["a b"], true), Some(text));
-        check(&info(&["a", "a"], true), Some("'FrameworkInfo.roles' contains duplicate items: 'a'"));
+        check(
+            &info(&["a", "a"], true),
+            Some("'FrameworkInfo.roles' contains duplicate items: 'a'"),
+        );
         let text = "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable";
         check(&info(&["a"], false), Some(text));
-        let both = FrameworkInfo { role: Some("a".to_owned()), ..info(&["a"], true) };
-        check(&both, Some("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"));
-        let ghost = FrameworkInfo { id: Some(FrameworkId { value: "ghost/../x".to_owned() }), ..info(&[], false) };
+        let both = FrameworkInfo {
+            role: Some("a".to_owned()),
+            ..info(&["a"], true)
+        };
+        check(
+            &both,
+            Some("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"),
+        );
+        let ghost = FrameworkInfo {
+            id: Some(FrameworkId {
+                value: "ghost/../x".to_owned(),
+            }),
+            ..info(&[], false)
+        };
         check(&ghost, Some("'ghost/../x' contains invalid characters"));
-        let empty = FrameworkInfo { id: Some(FrameworkId { value: String::new() }), ..info(&[], false) };
+        let empty = FrameworkInfo {
+            id: Some(FrameworkId { value: String::new() }),
+            ..info(&[], false)
+        };
         check(&empty, None);
-        let never = FrameworkInfo { failover_timeout: Some(f64::NAN), ..info(&[], false) };
+        let never = FrameworkInfo {
+            failover_timeout: Some(f64::NAN),
+            ..info(&[], false)
+        };
         check(&never, Some("The framework failover_timeout is invalid"));
-        let too_long = FrameworkInfo { failover_timeout: Some(1e300), ..info(&[], false) };
+        let too_long = FrameworkInfo {
+            failover_timeout: Some(1e300),
+            ..info(&[], false)
+        };
         check(&too_long, Some("The framework failover_timeout is invalid"));
     }
 
     #[test]
     fn roles_come_from_the_field_that_counts() {
         assert_eq!(roles(&info(&[], false)), ["*".to_owned()].into());
-        assert_eq!(roles(&FrameworkInfo { role: Some("a".to_owned()), ..info(&[], false) }), ["a".to_owned()].into());
-        assert_eq!(roles(&info(&["b", "a"], true)), ["a".to_owned(), "b".to_owned()].into());
+        assert_eq!(
+            roles(&FrameworkInfo {
+                role: Some("a".to_owned()),
+                ..info(&[], false)
+            }),
+            ["a".to_owned()].into()
+        );
+        assert_eq!(
+            roles(&info(&["b", "a"], true)),
+            ["a".to_owned(), "b".to_owned()].into()
+        );
     }
 
     #[test]
@@ -185,6 +241,9 @@ mod tests {
         let roles = roles(&info(&["web"], true));
         assert_eq!(validate_suppressed(&roles, &["web".to_owned()]), Ok(()));
         let fault = validate_suppressed(&roles, &["db".to_owned()]).unwrap_err();
-        assert_eq!(fault, "Suppressed role 'db' is not contained in the list of roles");
+        assert_eq!(
+            fault,
+            "Suppressed role 'db' is not contained in the list of roles"
+        );
     }
 }

@@ -10,10 +10,10 @@ use super::task::{Context, common, share_cgroups};
 use super::{Invalid, executor, resources as asked};
 use crate::core::ids::ExecutorId;
 
-/// Least cpus of an executor, in thousandths.
-const MINIMUM_CPUS: i64 = 10;
-/// Least mem of an executor, in thousandths of a MB.
-const MINIMUM_MEM: i64 = 32_000;
+/// Least cpus of an executor.
+const MINIMUM_CPUS: Scalar = Scalar::from_milli(10);
+/// Least mem of an executor, in MB.
+const MINIMUM_MEM: Scalar = Scalar::from_milli(32_000);
 
 /// A valid group's needs.
 #[derive(Debug, Clone)]
@@ -33,16 +33,26 @@ pub fn validate(group: &TaskGroupInfo, info: &ExecutorInfo, context: Context<'_>
     for (index, task) in group.tasks.iter().enumerate() {
         let told = |fault: Invalid| format!("Task '{}' is invalid: {fault}", task.task_id.value);
         tasks.push(member(task, context).map_err(told)?);
-        if group.tasks.iter().take(index).any(|earlier| earlier.task_id == task.task_id) {
+        if group
+            .tasks
+            .iter()
+            .take(index)
+            .any(|earlier| earlier.task_id == task.task_id)
+        {
             return Err(told(format!("Task has duplicate ID: {}", task.task_id.value)));
         }
     }
     let of_executor = of_executor(group, info, context)?;
-    let everything = || info.resources.iter().chain(group.tasks.iter().flat_map(|task| &task.resources));
+    let everything = || {
+        info.resources
+            .iter()
+            .chain(group.tasks.iter().flat_map(|task| &task.resources))
+    };
     asked::unique_persistence_ids(everything())
         .map_err(|fault| format!("Task group and executor use duplicate persistence ID: {fault}"))?;
-    asked::no_revocable_mix(everything())
-        .map_err(|fault| format!("Task group and executor mix revocable and non-revocable resources: {fault}"))?;
+    asked::no_revocable_mix(everything()).map_err(|fault| {
+        format!("Task group and executor mix revocable and non-revocable resources: {fault}")
+    })?;
     no_overlaps(group, info)?;
     same_cgroups(group, info, context)?;
     let key = (context.framework.id.clone(), ExecutorId::from(&info.executor_id));
@@ -72,33 +82,51 @@ fn member(task: &TaskInfo, context: Context<'_>) -> Result<Resources, Invalid> {
         let networked = !container.network_infos.is_empty();
         let checked = task.health_check.as_ref().map(proto::v1::HealthCheck::r#type);
         if networked && matches!(checked, Some(HealthType::Http | HealthType::Tcp)) {
-            return Err("HTTP and TCP health checks are not supported for tasks joining their own networks".to_owned());
+            return Err(
+                "HTTP and TCP health checks are not supported for tasks joining their own networks"
+                    .to_owned(),
+            );
         }
     }
     if !task.limits.is_empty() && task.container.as_ref().and_then(share_cgroups) != Some(false) {
-        return Err("Resource limits may only be set for tasks within a task group when 'share_cgroups' is 'false'".to_owned());
+        return Err(
+            "Resource limits may only be set for tasks within a task group when 'share_cgroups' is 'false'"
+                .to_owned(),
+        );
     }
     Ok(resources)
 }
 
-fn of_executor(group: &TaskGroupInfo, info: &ExecutorInfo, context: Context<'_>) -> Result<Resources, Invalid> {
+fn of_executor(
+    group: &TaskGroupInfo,
+    info: &ExecutorInfo,
+    context: Context<'_>,
+) -> Result<Resources, Invalid> {
     let resources = executor::validate(info, &context.framework.id, context.agent)?;
     if !matches!(info.r#type(), ExecutorType::Default | ExecutorType::Custom) {
         return Err("'ExecutorInfo.type' must be set".to_owned());
     }
-    if info.container.as_ref().is_some_and(|container| container.r#type() == ContainerType::Docker) {
+    if info
+        .container
+        .as_ref()
+        .is_some_and(|container| container.r#type() == ContainerType::Docker)
+    {
         return Err("Docker ContainerInfo is not supported on the executor".to_owned());
     }
-    if group.tasks.iter().any(|task| task.executor.as_ref().is_some_and(|named| named != info)) {
+    if group
+        .tasks
+        .iter()
+        .any(|task| task.executor.as_ref().is_some_and(|named| named != info))
+    {
         return Err("The `ExecutorInfo` of a task differs from that of its task group".to_owned());
     }
-    if resources.cpus() < Scalar(MINIMUM_CPUS) {
+    if resources.cpus() < MINIMUM_CPUS {
         return Err("Executor uses less CPUs than the minimum required (0.01)".to_owned());
     }
-    if resources.mem() < Scalar(MINIMUM_MEM) {
+    if resources.mem() < MINIMUM_MEM {
         return Err("Executor uses less memory than the minimum required (32MB)".to_owned());
     }
-    if resources.disk() <= Scalar(0) {
+    if resources.disk() <= Scalar::ZERO {
         return Err("Executor uses no disk".to_owned());
     }
     if info.container.as_ref().and_then(share_cgroups) == Some(true) {
@@ -119,12 +147,25 @@ fn no_overlaps(group: &TaskGroupInfo, info: &ExecutorInfo) -> Result<(), Invalid
 
 /// All tasks of one executor either share its cgroups or do not; unset is sharing.
 fn same_cgroups(group: &TaskGroupInfo, info: &ExecutorInfo, context: Context<'_>) -> Result<(), Invalid> {
-    let wish = |container: &Option<proto::v1::ContainerInfo>| container.as_ref().and_then(share_cgroups).unwrap_or(true);
-    let Some(first) = group.tasks.first().map(|task| wish(&task.container)) else { return Ok(()) };
+    let wish = |container: &Option<proto::v1::ContainerInfo>| {
+        container.as_ref().and_then(share_cgroups).unwrap_or(true)
+    };
+    let Some(first) = group.tasks.first().map(|task| wish(&task.container)) else {
+        return Ok(());
+    };
     let executor = ExecutorId::from(&info.executor_id);
-    let known = context.framework.tasks.values().chain(context.framework.unreachable_tasks.iter().map(|(_, task)| task));
-    let of_this = known.filter(|task| task.agent == context.agent.id && task.executor.as_ref() == Some(&executor));
-    let mut wishes = group.tasks.iter().map(|task| wish(&task.container)).chain(of_this.map(|task| wish(&task.message.container)));
+    let known = context
+        .framework
+        .tasks
+        .values()
+        .chain(context.framework.unreachable_tasks.iter().map(|(_, task)| task));
+    let of_this =
+        known.filter(|task| task.agent == context.agent.id && task.executor.as_ref() == Some(&executor));
+    let mut wishes = group
+        .tasks
+        .iter()
+        .map(|task| wish(&task.container))
+        .chain(of_this.map(|task| wish(&task.message.container)));
     if wishes.all(|other| other == first) {
         Ok(())
     } else {

@@ -19,10 +19,14 @@ pub fn check(check: &CheckInfo) -> Result<(), Invalid> {
             shell(&of_command.command, "COMMAND check")?;
         }
         CheckType::Http => {
-            let Some(http) = &check.http else { return Err("Expecting 'http' to be set for HTTP check".to_owned()) };
+            let Some(http) = &check.http else {
+                return Err("Expecting 'http' to be set for HTTP check".to_owned());
+            };
             path(http.path.as_deref(), "HTTP check")?;
         }
-        CheckType::Tcp if check.tcp.is_none() => return Err("Expecting 'tcp' to be set for TCP check".to_owned()),
+        CheckType::Tcp if check.tcp.is_none() => {
+            return Err("Expecting 'tcp' to be set for TCP check".to_owned());
+        }
         CheckType::Tcp => {}
         CheckType::Unknown => return Err("'UNKNOWN' is not a valid check type".to_owned()),
     }
@@ -63,7 +67,11 @@ pub fn health_check(check: &HealthCheck) -> Result<(), Invalid> {
             let Some(http) = &check.http else {
                 return Err("Expecting 'http' to be set for HTTP health check".to_owned());
             };
-            if let Some(scheme) = http.scheme.as_deref().filter(|scheme| !matches!(*scheme, "http" | "https")) {
+            if let Some(scheme) = http
+                .scheme
+                .as_deref()
+                .filter(|scheme| !matches!(*scheme, "http" | "https"))
+            {
                 return Err(format!("Unsupported HTTP health check scheme: '{scheme}'"));
             }
             path(http.path.as_deref(), "HTTP health check")?;
@@ -87,7 +95,11 @@ pub fn health_check(check: &HealthCheck) -> Result<(), Invalid> {
 
 fn shell(given: &CommandInfo, what: &str) -> Result<(), Invalid> {
     if given.value.is_none() {
-        let kind = if given.shell() { "Shell command" } else { "Executable path" };
+        let kind = if given.shell() {
+            "Shell command"
+        } else {
+            "Executable path"
+        };
         return Err(format!("{kind} is not specified for {what}"));
     }
     command::validate(given)
@@ -95,7 +107,9 @@ fn shell(given: &CommandInfo, what: &str) -> Result<(), Invalid> {
 
 fn path(path: Option<&str>, what: &str) -> Result<(), Invalid> {
     match path {
-        Some(path) if !path.starts_with('/') => Err(format!("The path '{path}' of {what} must start with '/'")),
+        Some(path) if !path.starts_with('/') => {
+            Err(format!("The path '{path}' of {what} must start with '/'"))
+        }
         _ => Ok(()),
     }
 }
@@ -116,30 +130,65 @@ mod tests {
     #[test]
     fn checks_have_the_part_of_their_type() {
         assert!(check(&CheckInfo::default()).is_err());
-        let mut given = CheckInfo { r#type: Some(CheckType::Http as i32), ..CheckInfo::default() };
+        let mut given = CheckInfo {
+            r#type: Some(CheckType::Http as i32),
+            ..CheckInfo::default()
+        };
         assert!(check(&given).is_err());
-        given.http = Some(check_info::Http { port: 80, path: Some("/health".to_owned()) });
+        given.http = Some(check_info::Http {
+            port: 80,
+            path: Some("/health".to_owned()),
+        });
         assert!(check(&given).is_ok());
         given.delay_seconds = Some(-1.0);
         assert!(check(&given).is_err());
         given.delay_seconds = None;
-        given.http = Some(check_info::Http { port: 80, path: Some("health".to_owned()) });
+        given.http = Some(check_info::Http {
+            port: 80,
+            path: Some("health".to_owned()),
+        });
         assert!(check(&given).is_err());
-        let command = check_info::Command { command: CommandInfo::default() };
-        let mut given =
-            CheckInfo { r#type: Some(CheckType::Command as i32), command: Some(command), ..CheckInfo::default() };
+        let command = check_info::Command {
+            command: CommandInfo::default(),
+        };
+        let mut given = CheckInfo {
+            r#type: Some(CheckType::Command as i32),
+            command: Some(command),
+            ..CheckInfo::default()
+        };
         assert!(check(&given).is_err());
-        let value = CommandInfo { value: Some("true".to_owned()), ..CommandInfo::default() };
+        let value = CommandInfo {
+            value: Some("true".to_owned()),
+            ..CommandInfo::default()
+        };
         given.command = Some(check_info::Command { command: value });
         assert!(check(&given).is_ok());
-        assert!(check(&CheckInfo { r#type: Some(CheckType::Tcp as i32), ..CheckInfo::default() }).is_err());
-        assert!(check(&CheckInfo { r#type: Some(CheckType::Unknown as i32), ..CheckInfo::default() }).is_err());
+        assert!(
+            check(&CheckInfo {
+                r#type: Some(CheckType::Tcp as i32),
+                ..CheckInfo::default()
+            })
+            .is_err()
+        );
+        assert!(
+            check(&CheckInfo {
+                r#type: Some(CheckType::Unknown as i32),
+                ..CheckInfo::default()
+            })
+            .is_err()
+        );
     }
 
     #[test]
     fn the_type_of_an_old_health_check_is_inferred() {
-        let command = CommandInfo { value: Some("true".to_owned()), ..CommandInfo::default() };
-        let mut given = HealthCheck { command: Some(command), ..HealthCheck::default() };
+        let command = CommandInfo {
+            value: Some("true".to_owned()),
+            ..CommandInfo::default()
+        };
+        let mut given = HealthCheck {
+            command: Some(command),
+            ..HealthCheck::default()
+        };
         assert!(health_check(&given).is_err());
         infer_type(&mut given);
         assert_eq!(given.r#type(), HealthType::Command);
@@ -153,11 +202,20 @@ mod tests {
     fn an_http_health_check_speaks_http() {
         let http = |scheme: &str| HealthCheck {
             r#type: Some(HealthType::Http as i32),
-            http: Some(parts::HttpCheckInfo { scheme: Some(scheme.to_owned()), ..parts::HttpCheckInfo::default() }),
+            http: Some(parts::HttpCheckInfo {
+                scheme: Some(scheme.to_owned()),
+                ..parts::HttpCheckInfo::default()
+            }),
             ..HealthCheck::default()
         };
         assert!(health_check(&http("https")).is_ok());
         assert!(health_check(&http("ftp")).is_err());
-        assert!(health_check(&HealthCheck { grace_period_seconds: Some(-0.1), ..http("http") }).is_err());
+        assert!(
+            health_check(&HealthCheck {
+                grace_period_seconds: Some(-0.1),
+                ..http("http")
+            })
+            .is_err()
+        );
     }
 }

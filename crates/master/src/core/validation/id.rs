@@ -16,7 +16,10 @@ pub fn validate(id: &str) -> Result<(), Invalid> {
     if id == "." || id == ".." {
         return Err(format!("'{id}' is disallowed"));
     }
-    if id.bytes().any(|byte| byte.is_ascii_control() || byte == b'/' || byte == b'\\') {
+    if id
+        .bytes()
+        .any(|byte| byte.is_ascii_control() || byte == b'/' || byte == b'\\')
+    {
         return Err(format!("'{id}' contains invalid characters"));
     }
     Ok(())
@@ -38,7 +41,10 @@ mod tests {
         check("...", None);
         check("ünï", None);
         check(&"x".repeat(255), None);
-        check(&"x".repeat(256), Some("ID must not be greater than 255 characters"));
+        check(
+            &"x".repeat(256),
+            Some("ID must not be greater than 255 characters"),
+        );
         check("", Some("ID must not be empty"));
         check(".", Some("'.' is disallowed"));
         check("..", Some("'..' is disallowed"));

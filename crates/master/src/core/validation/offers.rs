@@ -8,7 +8,11 @@ use crate::core::ids::{AgentId, FrameworkId, OfferId};
 use crate::core::state::{Offer, State};
 
 /// Checks, in Mesos's order, that a list of offers can be used together; gives their common agent and role.
-pub fn validate(state: &State, framework: &FrameworkId, ids: &[OfferId]) -> Result<(AgentId, Arc<str>), Invalid> {
+pub fn validate(
+    state: &State,
+    framework: &FrameworkId,
+    ids: &[OfferId],
+) -> Result<(AgentId, Arc<str>), Invalid> {
     if ids.is_empty() {
         return Err("No offers specified".to_owned());
     }
@@ -20,17 +24,30 @@ pub fn validate(state: &State, framework: &FrameworkId, ids: &[OfferId]) -> Resu
     }
     let mut offers: Vec<&Arc<Offer>> = Vec::with_capacity(ids.len());
     for id in ids {
-        offers.push(state.offers.get(id).ok_or_else(|| format!("Offer {id} is no longer valid"))?);
+        offers.push(
+            state
+                .offers
+                .get(id)
+                .ok_or_else(|| format!("Offer {id} is no longer valid"))?,
+        );
     }
     for offer in &offers {
         if offer.framework != *framework {
-            return Err(format!("Offer {} has invalid framework {} while framework {framework} is expected", offer.id, offer.framework));
+            return Err(format!(
+                "Offer {} has invalid framework {} while framework {framework} is expected",
+                offer.id, offer.framework
+            ));
         }
     }
     // The list is not empty, and each id has its offer.
-    let Some(first) = offers.first() else { return Err("No offers specified".to_owned()) };
+    let Some(first) = offers.first() else {
+        return Err("No offers specified".to_owned());
+    };
     if let Some(other) = offers.iter().find(|offer| offer.role != first.role) {
-        return Err(format!("Aggregated offers must be allocated to the same role. Offer {} uses role '{}' but another is using role '{}'", other.id, other.role, first.role));
+        return Err(format!(
+            "Aggregated offers must be allocated to the same role. Offer {} uses role '{}' but another is using role '{}'",
+            other.id, other.role, first.role
+        ));
     }
     if let Some(other) = offers.iter().find(|offer| offer.agent != first.agent) {
         return Err(format!(

@@ -16,7 +16,11 @@ pub fn parse(messages: &[Resource]) -> Result<Resources, Invalid> {
 pub fn one_allocation(messages: &[Resource]) -> Result<(), Invalid> {
     let mut role = None;
     for message in messages {
-        let Some(allocated) = message.allocation_info.as_ref().and_then(|info| info.role.as_deref()) else {
+        let Some(allocated) = message
+            .allocation_info
+            .as_ref()
+            .and_then(|info| info.role.as_deref())
+        else {
             return Err("The resources are not allocated to a role".to_owned());
         };
         if role.is_some_and(|role| role != allocated) {
@@ -31,7 +35,9 @@ pub fn one_allocation(messages: &[Resource]) -> Result<(), Invalid> {
 pub fn unique_persistence_ids<'a>(messages: impl IntoIterator<Item = &'a Resource>) -> Result<(), Invalid> {
     let mut seen = BTreeSet::new();
     for message in messages {
-        let Some(persistence) = message.disk.as_ref().and_then(|disk| disk.persistence.as_ref()) else { continue };
+        let Some(persistence) = message.disk.as_ref().and_then(|disk| disk.persistence.as_ref()) else {
+            continue;
+        };
         if message.shared.is_none() && !seen.insert((reserved_role(message), persistence.id.as_str())) {
             return Err(format!("Persistence ID '{}' is not unique", persistence.id));
         }
@@ -41,7 +47,10 @@ pub fn unique_persistence_ids<'a>(messages: impl IntoIterator<Item = &'a Resourc
 
 #[allow(deprecated, reason = "pre-refinement peers name the role here")]
 fn reserved_role(message: &Resource) -> &str {
-    message.reservations.last().map_or_else(|| message.role(), |reservation| reservation.role())
+    message
+        .reservations
+        .last()
+        .map_or_else(|| message.role(), |reservation| reservation.role())
 }
 
 /// Checks that no resource is used both revocable and not.
@@ -50,7 +59,10 @@ pub fn no_revocable_mix<'a>(messages: impl IntoIterator<Item = &'a Resource>) ->
     for message in messages {
         let is = message.revocable.is_some();
         if *revocable.entry(message.name.as_str()).or_insert(is) != is {
-            return Err(format!("Cannot use both revocable and non-revocable '{}' at the same time", message.name));
+            return Err(format!(
+                "Cannot use both revocable and non-revocable '{}' at the same time",
+                message.name
+            ));
         }
     }
     Ok(())
@@ -58,9 +70,15 @@ pub fn no_revocable_mix<'a>(messages: impl IntoIterator<Item = &'a Resource>) ->
 
 /// Checks that parts which may not be held twice (ranges, sets) are not asked for twice.
 pub fn no_overlap(first: &[Resource], second: &[Resource]) -> Result<(), Invalid> {
-    for (left, right) in first.iter().flat_map(|left| second.iter().map(move |right| (left, right))) {
+    for (left, right) in first
+        .iter()
+        .flat_map(|left| second.iter().map(move |right| (left, right)))
+    {
         if left.name == right.name && overlaps(left, right) {
-            return Err(format!("There are overlapping resources in the task and its executor: '{}'", left.name));
+            return Err(format!(
+                "There are overlapping resources in the task and its executor: '{}'",
+                left.name
+            ));
         }
     }
     Ok(())
@@ -68,8 +86,11 @@ pub fn no_overlap(first: &[Resource], second: &[Resource]) -> Result<(), Invalid
 
 fn overlaps(left: &Resource, right: &Resource) -> bool {
     let ranges = |message: &'_ Resource| message.ranges.clone().unwrap_or_default().range;
-    let crossing = |left: &value::Range, right: &value::Range| left.begin <= right.end && right.begin <= left.end;
-    let in_ranges = ranges(left).iter().any(|left| ranges(right).iter().any(|right| crossing(left, right)));
+    let crossing =
+        |left: &value::Range, right: &value::Range| left.begin <= right.end && right.begin <= left.end;
+    let in_ranges = ranges(left)
+        .iter()
+        .any(|left| ranges(right).iter().any(|right| crossing(left, right)));
     let items = |message: &'_ Resource| message.set.clone().unwrap_or_default().item;
     in_ranges || items(left).iter().any(|item| items(right).contains(item))
 }
@@ -84,14 +105,21 @@ mod tests {
         Resource {
             name: "ports".to_owned(),
             r#type: value::Type::Ranges as i32,
-            ranges: Some(value::Ranges { range: vec![value::Range { begin, end }] }),
+            ranges: Some(value::Ranges {
+                range: vec![value::Range { begin, end }],
+            }),
             ..Resource::default()
         }
     }
 
     fn allocated(message: Resource, role: &str) -> Resource {
-        let info = resource::AllocationInfo { role: Some(role.to_owned()) };
-        Resource { allocation_info: Some(info), ..message }
+        let info = resource::AllocationInfo {
+            role: Some(role.to_owned()),
+        };
+        Resource {
+            allocation_info: Some(info),
+            ..message
+        }
     }
 
     #[test]
@@ -109,7 +137,10 @@ mod tests {
 
     #[test]
     fn revocable_and_not_do_not_mix() {
-        let revocable = Resource { revocable: Some(resource::RevocableInfo {}), ..ports(1, 2) };
+        let revocable = Resource {
+            revocable: Some(resource::RevocableInfo {}),
+            ..ports(1, 2)
+        };
         assert!(no_revocable_mix([&revocable, &revocable]).is_ok());
         assert!(no_revocable_mix([&revocable, &ports(3, 4)]).is_err());
     }
@@ -118,7 +149,10 @@ mod tests {
     fn persistence_ids_are_unique() {
         let volume = |id: &str| Resource {
             disk: Some(resource::DiskInfo {
-                persistence: Some(resource::disk_info::Persistence { id: id.to_owned(), principal: None }),
+                persistence: Some(resource::disk_info::Persistence {
+                    id: id.to_owned(),
+                    principal: None,
+                }),
                 ..Default::default()
             }),
             ..Resource::default()

@@ -6,19 +6,35 @@ use super::Invalid;
 
 /// The rules are those of [`resources::role::validate`]; this puts the flaw in words.
 pub fn validate(name: &str) -> Result<(), Invalid> {
-    let Err(flaw) = role::validate(name) else { return Ok(()) };
-    let component = |guilty: &dyn Fn(&str) -> bool| name.split('/').find(|part| guilty(part)).unwrap_or(name).to_owned();
+    let Err(flaw) = role::validate(name) else {
+        return Ok(());
+    };
+    let component = |guilty: &dyn Fn(&str) -> bool| {
+        name.split('/')
+            .find(|part| guilty(part))
+            .unwrap_or(name)
+            .to_owned()
+    };
     Err(match flaw {
         Flaw::Empty => "Empty role name is invalid".to_owned(),
         Flaw::EmptyComponent if name.starts_with('/') => format!("Role '{name}' cannot start with a slash"),
         Flaw::EmptyComponent if name.ends_with('/') => format!("Role '{name}' cannot end with a slash"),
         Flaw::EmptyComponent => format!("Role '{name}' cannot contain two adjacent slashes"),
         Flaw::Dots => {
-            format!("Role component '{}' is invalid", component(&|part| part == "." || part == ".."))
+            format!(
+                "Role component '{}' is invalid",
+                component(&|part| part == "." || part == "..")
+            )
         }
-        Flaw::Star => format!("Role component '{}' is invalid because it is the default role", component(&|part| part == "*")),
+        Flaw::Star => format!(
+            "Role component '{}' is invalid because it is the default role",
+            component(&|part| part == "*")
+        ),
         Flaw::LeadingDash => {
-            format!("Role component '{}' is invalid because it begins with a dash", component(&|part| part.starts_with('-')))
+            format!(
+                "Role component '{}' is invalid because it begins with a dash",
+                component(&|part| part.starts_with('-'))
+            )
         }
         // Compat: recorded wording (captured exchange "bad-subscribe-bad-role").
         _ => format!(
@@ -41,14 +57,26 @@ mod tests {
     fn role_names() {
         check("*", None);
         check("eng/dev", None);
-        check("a b", Some("Role component 'a b' is invalid because it contains backspace or whitespace"));
-        check("ok/a\tb", Some("Role component 'a\tb' is invalid because it contains backspace or whitespace"));
+        check(
+            "a b",
+            Some("Role component 'a b' is invalid because it contains backspace or whitespace"),
+        );
+        check(
+            "ok/a\tb",
+            Some("Role component 'a\tb' is invalid because it contains backspace or whitespace"),
+        );
         check("", Some("Empty role name is invalid"));
         check("/a", Some("Role '/a' cannot start with a slash"));
         check("a/", Some("Role 'a/' cannot end with a slash"));
         check("a//b", Some("Role 'a//b' cannot contain two adjacent slashes"));
         check("a/..", Some("Role component '..' is invalid"));
-        check("a/*", Some("Role component '*' is invalid because it is the default role"));
-        check("a/-b", Some("Role component '-b' is invalid because it begins with a dash"));
+        check(
+            "a/*",
+            Some("Role component '*' is invalid because it is the default role"),
+        );
+        check(
+            "a/-b",
+            Some("Role component '-b' is invalid because it begins with a dash"),
+        );
     }
 }

@@ -32,7 +32,10 @@ pub fn validate(task: &TaskInfo, context: Context<'_>) -> Result<Needs, Invalid>
     let resources = common(task, context)?;
     match (&task.command, &task.executor) {
         (Some(_), Some(_)) | (None, None) => {
-            return Err("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present".to_owned());
+            return Err(
+                "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present"
+                    .to_owned(),
+            );
         }
         _ => {}
     }
@@ -40,7 +43,9 @@ pub fn validate(task: &TaskInfo, context: Context<'_>) -> Result<Needs, Invalid>
         None => None,
         Some(info) => Some(own_executor(task, info, context)?),
     };
-    let new_executor = of_executor.filter(|(_, running)| !running).map(|(resources, _)| resources);
+    let new_executor = of_executor
+        .filter(|(_, running)| !running)
+        .map(|(resources, _)| resources);
     let total = match &new_executor {
         Some(executor) => &resources + executor,
         None => resources.clone(),
@@ -54,7 +59,10 @@ pub fn validate(task: &TaskInfo, context: Context<'_>) -> Result<Needs, Invalid>
     if task.container.as_ref().and_then(share_cgroups) == Some(false) {
         return Err("Only tasks in a task group may have 'share_cgroups' set to 'false'".to_owned());
     }
-    Ok(Needs { resources, executor: new_executor })
+    Ok(Needs {
+        resources,
+        executor: new_executor,
+    })
 }
 
 /// Rows 12 to 14 for the executor of a task: gives its resources, and whether it runs on the agent already.
@@ -78,15 +86,21 @@ fn own_executor(
     }
     asked::no_overlap(&task.resources, &info.resources)?;
     let both = || task.resources.iter().chain(&info.resources);
-    asked::unique_persistence_ids(both()).map_err(|fault| format!("Task and its executor use duplicate persistence ID: {fault}"))?;
-    asked::no_revocable_mix(both()).map_err(|fault| format!("Task and its executor mix revocable and non-revocable resources: {fault}"))?;
+    asked::unique_persistence_ids(both())
+        .map_err(|fault| format!("Task and its executor use duplicate persistence ID: {fault}"))?;
+    asked::no_revocable_mix(both()).map_err(|fault| {
+        format!("Task and its executor mix revocable and non-revocable resources: {fault}")
+    })?;
     let key = (context.framework.id.clone(), ExecutorId::from(&info.executor_id));
     Ok((resources, context.agent.executors.contains_key(&key)))
 }
 
 /// What the container says about sharing the executor's cgroups.
 pub(super) fn share_cgroups(container: &proto::v1::ContainerInfo) -> Option<bool> {
-    container.linux_info.as_ref().and_then(|linux| linux.share_cgroups)
+    container
+        .linux_info
+        .as_ref()
+        .and_then(|linux| linux.share_cgroups)
 }
 
 /// Rows 1 to 11, which hold for tasks of groups too; gives the task's resources.
@@ -105,11 +119,18 @@ pub(super) fn common(task: &TaskInfo, context: Context<'_>) -> Result<Resources,
             task.agent_id.value, context.agent.id
         ));
     }
-    let grace = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
+    let grace = task
+        .kill_policy
+        .as_ref()
+        .and_then(|policy| policy.grace_period.as_ref());
     if grace.is_some_and(|period| period.nanoseconds < 0) {
         return Err("Task's 'kill_policy.grace_period' must be non-negative".to_owned());
     }
-    if task.max_completion_time.as_ref().is_some_and(|time| time.nanoseconds < 0) {
+    if task
+        .max_completion_time
+        .as_ref()
+        .is_some_and(|time| time.nanoseconds < 0)
+    {
         return Err("Task's `max_completion_time` must be non-negative".to_owned());
     }
     if let Some(check) = &task.check {
@@ -138,7 +159,8 @@ fn of_resources(messages: &[Resource]) -> Result<Resources, Invalid> {
     if resources.is_empty() {
         return Err("Task uses no resources".to_owned());
     }
-    asked::unique_persistence_ids(messages).map_err(|fault| format!("Task uses duplicate persistence ID: {fault}"))?;
+    asked::unique_persistence_ids(messages)
+        .map_err(|fault| format!("Task uses duplicate persistence ID: {fault}"))?;
     asked::one_allocation(messages).map_err(told)?;
     asked::no_revocable_mix(messages).map_err(told)?;
     Ok(resources)
@@ -158,13 +180,20 @@ fn limits(task: &TaskInfo, agent: &Agent) -> Result<(), Invalid> {
     let asked = scalars(&task.resources);
     for (name, limit) in &task.limits {
         if name != "cpus" && name != "mem" {
-            return Err(format!("Resource limits are only supported for 'cpus' and 'mem', not '{name}'"));
+            return Err(format!(
+                "Resource limits are only supported for 'cpus' and 'mem', not '{name}'"
+            ));
         }
         let Some(request) = asked.get(name.as_str()) else {
-            return Err(format!("When a limit is set for '{name}', a request must be set for it too"));
+            return Err(format!(
+                "When a limit is set for '{name}', a request must be set for it too"
+            ));
         };
         if limit.value.is_nan() || limit.value < *request {
-            return Err(format!("The '{name}' limit {} must be at least its request {request}", limit.value));
+            return Err(format!(
+                "The '{name}' limit {} must be at least its request {request}",
+                limit.value
+            ));
         }
     }
     Ok(())
