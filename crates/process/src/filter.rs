@@ -100,12 +100,15 @@ pub struct Filters {
     shared: Arc<Shared>,
 }
 
+/// Finds a local process by its id.
+type Find = Box<dyn Fn(&str) -> Option<Arc<dyn AnyCell>> + Send + Sync>;
+
 struct Shared {
     active: AtomicBool,
     next: AtomicU64,
     rules: Mutex<Vec<Rule>>,
     clock: Clock,
-    find: Box<dyn Fn(&str) -> Option<Arc<dyn AnyCell>> + Send + Sync>,
+    find: Find,
 }
 
 /// A rule in force; dropping it ends the rule.
@@ -261,7 +264,7 @@ impl Filters {
             passed_filters: Passed::Yes,
             ..message
         };
-        let _ = self.shared.clock.after(duration, move || {
+        self.shared.clock.after(duration, move || {
             if let Some(cell) = (shared.find)(to.id()) {
                 cell.deliver(message, Weight::LOCAL);
             }

@@ -6,6 +6,13 @@
 
 #![warn(missing_docs)]
 
+/// Appends formatted text to a buffer in memory, which cannot fail.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {
+        std::fmt::Write::write_fmt(&mut *$out, format_args!($($text)*)).unwrap_or_default()
+    };
+}
+
 mod actor;
 pub mod build;
 mod builtin;
@@ -16,6 +23,7 @@ mod error;
 pub mod filter;
 pub mod flags;
 pub mod http;
+pub mod logging;
 pub mod metrics;
 mod net;
 mod runtime;

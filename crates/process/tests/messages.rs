@@ -1,5 +1,11 @@
 //! Messages between processes, in one runtime and between two, over real sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::time::Duration;
 
 use process::{Context, LinkMode, Process, Runtime, Settings, Upid};

@@ -97,14 +97,6 @@ impl Message {
     pub fn copy(&self) -> Self {
         Self::new(self.from.clone(), self.name(), self.body())
     }
-
-    /// Bytes it holds, for the accounting of mailboxes; values of our own processes count nothing.
-    pub(crate) fn weight(&self) -> usize {
-        match &self.payload {
-            Payload::Encoded { name, body } => name.len() + body.len(),
-            Payload::Value(_) => 0,
-        }
-    }
 }
 
 impl fmt::Debug for Message {

@@ -8,7 +8,7 @@ mod message;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-pub(crate) use cell::{AnyCell, Busy, Cell, Event, HttpEvent, Weight, wait_for_room};
+pub(crate) use cell::{AnyCell, Busy, Cell, Event, EventSummary, HttpEvent, Weight, wait_for_room};
 pub use cell::{INBOUND_HIGH_WATER, INBOUND_HIGH_WATER_EVENTS, QueueCounts};
 use context::Behaviour;
 pub use context::{Context, LinkMode};
@@ -17,7 +17,7 @@ pub(crate) use message::Payload;
 pub use message::{Message, Typed};
 
 use crate::Upid;
-pub use crate::clock::Timer;
+use crate::clock::Timer;
 use crate::runtime::Runtime;
 
 /// An actor: it owns its state, and its handlers run one at a time, in the order of arrival, on whatever thread.

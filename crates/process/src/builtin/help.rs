@@ -1,13 +1,20 @@
-//! What `/help` knows: the routes of every process, with texts.
+//! `/help`: the routes of every process, with texts.
 
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::http::{Body, Request, Response, StatusCode};
+use crate::runtime::Runtime;
+use crate::{Context, Error, Process};
+
+type Routes = BTreeMap<String, String>;
 
 /// Routes by process id, with their texts.
 #[derive(Debug, Default)]
 pub(crate) struct Help {
-    processes: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
+    processes: Mutex<BTreeMap<String, Routes>>,
 }
 
 impl Help {
@@ -38,7 +45,198 @@ impl Help {
         self.processes.lock().remove(id);
     }
 
-    pub(crate) fn snapshot(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+    fn snapshot(&self) -> BTreeMap<String, Routes> {
         self.processes.lock().clone()
+    }
+}
+
+#[derive(Serialize)]
+struct Endpoint<'a> {
+    name: String,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    endpoints: Vec<Endpoint<'a>>,
+    id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    processes: Vec<Entry<'a>>,
+}
+
+/// How the client wants its help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Html,
+    Markdown,
+    Json,
+}
+
+impl Form {
+    fn of(request: &Request) -> Self {
+        if request.query.get("format") == Some("json") {
+            return Self::Json;
+        }
+        let agent = request.header("user-agent").unwrap_or_default();
+        // People at a terminal read Markdown as it is.
+        if agent.starts_with("curl/") || agent.starts_with("HTTPie/") {
+            Self::Markdown
+        } else {
+            Self::Html
+        }
+    }
+}
+
+fn help(processes: &BTreeMap<String, Routes>, request: &Request) -> Response {
+    let tail = request.tail();
+    let (id, name) = tail.split_once('/').unwrap_or((tail, ""));
+    let Some(id) = crate::http::decode_component(id) else {
+        return Response::bad_request("Malformed path");
+    };
+    let mut shown: BTreeMap<&str, Routes> = BTreeMap::new();
+    for (process, routes) in processes {
+        if id.is_empty() || *process == id {
+            shown.insert(process, routes.clone());
+        }
+    }
+    if shown.is_empty() {
+        return Response::bad_request(format!("No help available for '/{id}'"));
+    }
+    if !name.is_empty() {
+        shown
+            .values_mut()
+            .for_each(|routes| routes.retain(|route, _| route == name));
+        if shown.values().all(BTreeMap::is_empty) {
+            return Response::bad_request(format!("No help available for '/{id}/{name}'"));
+        }
+    }
+    match Form::of(request) {
+        Form::Json => json(&shown, request.jsonp()),
+        Form::Markdown => typed("text/x-markdown", markdown(&shown)),
+        Form::Html => typed("text/html", html(&shown)),
+    }
+}
+
+fn typed(kind: &str, text: String) -> Response {
+    Response::with_body(StatusCode::OK, Body::from(text)).header("content-type", kind)
+}
+
+fn json(shown: &BTreeMap<&str, Routes>, jsonp: Option<&str>) -> Response {
+    let processes = shown.iter().map(|(id, routes)| {
+        let endpoints = routes
+            .iter()
+            .map(|(route, text)| Endpoint {
+                name: format!("/{route}"),
+                text,
+            })
+            .collect();
+        Entry { endpoints, id }
+    });
+    Response::json_value(
+        &Listing {
+            processes: processes.collect(),
+        },
+        jsonp,
+    )
+}
+
+fn markdown(shown: &BTreeMap<&str, Routes>) -> String {
+    let mut out = String::new();
+    for (id, routes) in shown {
+        put!(&mut out, "# {id}\n\n");
+        for (route, text) in routes {
+            let path = if route.is_empty() {
+                format!("/{id}")
+            } else {
+                format!("/{id}/{route}")
+            };
+            put!(&mut out, "## {path}\n\n{text}\n\n");
+        }
+    }
+    out
+}
+
+fn html(shown: &BTreeMap<&str, Routes>) -> String {
+    let mut out = String::from("<!DOCTYPE html>\n<html><head><title>Help</title></head><body>\n");
+    for (id, routes) in shown {
+        let id = escape(id);
+        put!(&mut out, "<h1>{id}</h1>\n");
+        for (route, text) in routes {
+            let route = escape(route);
+            let slash = if route.is_empty() { "" } else { "/" };
+            put!(
+                &mut out,
+                "<h2><a href=\"/{id}{slash}{route}\">/{id}{slash}{route}</a></h2>\n"
+            );
+            put!(&mut out, "<p>{}</p>\n", escape(text));
+        }
+    }
+    out.push_str("</body></html>\n");
+    out
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+struct HelpProcess;
+
+impl Process for HelpProcess {
+    fn initialize(&mut self, ctx: &mut Context<Self>) {
+        ctx.route("/", |_, ctx, request: Request| {
+            help(&ctx.runtime().help().snapshot(), &request)
+        });
+        ctx.describe(
+            "/",
+            "Shows what can be asked. Below: `/<process>` and `/<process>/<endpoint>`. Query: `format=json`.",
+        );
+    }
+}
+
+pub(super) fn start(runtime: &Runtime) -> Result<(), Error> {
+    runtime.spawn("help", HelpProcess).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Method;
+
+    fn ask(target: &str, agent: &str) -> (u16, String) {
+        let known = Help::new();
+        known.add_route("master", "state");
+        known.describe("master", "health", "Says <whether> it is well.".to_owned());
+        known.add_route("slave(1)", "state");
+        let mut request = Request::new(Method::GET, target, "");
+        request.headers.insert("user-agent", agent.parse().unwrap());
+        let tail = request.inner_path().to_owned();
+        request.set_tail(&tail);
+        let response = help(&known.snapshot(), &request);
+        let body = response.body.to_bytes().unwrap();
+        (
+            response.status.as_u16(),
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
+    }
+
+    #[test]
+    fn what_is_shown() {
+        let all = r#"{"processes":[{"endpoints":[{"name":"/health","text":"Says <whether> it is well."},{"name":"/state","text":""}],"id":"master"},{"endpoints":[{"name":"/state","text":""}],"id":"slave(1)"}]}"#;
+        assert_eq!(ask("/help?format=json", ""), (200, all.to_owned()));
+        assert!(
+            ask("/help/master/health", "curl/8.0")
+                .1
+                .starts_with("# master\n\n## /master/health\n")
+        );
+        assert!(ask("/help/slave%281%29", "").1.contains("<h1>slave(1)</h1>"));
+        assert!(ask("/help/master", "").1.contains("&lt;whether&gt;"));
+        assert_eq!(ask("/help/nobody", "").0, 400);
+        assert_eq!(ask("/help/master/nothing", "").0, 400);
     }
 }

@@ -1,7 +1,12 @@
-//! What every runtime answers by itself: metrics, help, files, versions.
+//! What every runtime answers by itself (facts: master-http, section 6; libprocess-wire, section 5).
 
 pub mod files;
 mod help;
+mod logging;
+mod metrics;
+mod processes;
+mod profiler;
+mod system;
 mod version;
 
 pub use files::Files;
@@ -13,6 +18,12 @@ use crate::runtime::Runtime;
 
 /// Starts the built-in processes.
 pub(crate) fn start(runtime: &Runtime) -> Result<(), Error> {
-    version::start(runtime)?;
-    Ok(())
+    help::start(runtime)?;
+    metrics::start(runtime)?;
+    system::start(runtime)?;
+    logging::start(runtime)?;
+    profiler::start(runtime)?;
+    processes::start(runtime)?;
+    files::start(runtime)?;
+    version::start(runtime)
 }

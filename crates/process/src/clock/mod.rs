@@ -84,10 +84,8 @@ impl fmt::Debug for Clock {
 
 impl Clock {
     /// A clock that goes with the machine's.
-    #[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
     pub fn real() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::starting(Time::EPOCH + since_epoch, None)
+        Self::starting(wall(), None)
     }
 
     /// A clock that stands at `now` and is moved by [`Clock::advance`].
@@ -307,6 +305,12 @@ impl Drop for CancelOnDrop {
             timer.cancel();
         }
     }
+}
+
+/// The wall clock, for logs: it may be stepped back and forth.
+#[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
+pub(crate) fn wall() -> Time {
+    Time::EPOCH + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The time of [`Clock::timeout`] is over.

@@ -205,7 +205,7 @@ impl Gauge {
     pub fn add(&self, delta: f64) {
         let add = |bits| Some((f64::from_bits(bits) + delta).to_bits());
         // The closure always gives a value, so this does not fail.
-        drop(self.bits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add));
+        let _before = self.bits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// What it was set to; zero at first.
@@ -250,7 +250,7 @@ mod tests {
     async fn what_is_late_is_left_out() {
         let (metrics, clock) = (Metrics::new(), Clock::paused(crate::Time::from_secs(100)));
         metrics.counter("c");
-        metrics.pull("never", || std::future::pending());
+        metrics.pull("never", std::future::pending);
         let asked = {
             let (metrics, clock) = (metrics.clone(), clock.clone());
             tokio::spawn(async move { metrics.snapshot(&clock, Some(Duration::from_secs(5))).await })

@@ -1,6 +1,5 @@
 //! Responses, on their way out.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -41,8 +40,7 @@ impl DateCache {
 /// Appends the answer to a delivered message. Compat: exactly these headers in this order.
 pub(super) fn write_accepted(date: &str, close: bool, out: &mut BytesMut) {
     let close = if close { "Connection: close\r\n" } else { "" };
-    // Writing to a growing buffer does not fail.
-    let _ = write!(
+    put!(
         out,
         "HTTP/1.1 202 Accepted\r\nDate: {date}\r\nContent-Length: 0\r\n{close}\r\n"
     );
@@ -52,19 +50,19 @@ pub(super) fn write_accepted(date: &str, close: bool, out: &mut BytesMut) {
 pub(super) fn write(response: &Response, date: &str, close: bool, out: &mut BytesMut) {
     let body = response.body.to_bytes().unwrap_or_default();
     let status = response.status;
-    let _ = write!(
+    put!(
         out,
         "HTTP/1.1 {} {}\r\nDate: {date}\r\n",
         status.as_str(),
         crate::http::reason(status)
     );
     for (name, value) in &response.headers {
-        let _ = write!(out, "{name}: ");
+        put!(out, "{name}: ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     let close = if close { "Connection: close\r\n" } else { "" };
-    let _ = write!(out, "Content-Length: {}\r\n{close}\r\n", body.len());
+    put!(out, "Content-Length: {}\r\n{close}\r\n", body.len());
     out.extend_from_slice(&body);
 }
 
@@ -156,9 +154,8 @@ async fn open_file(response: Response) -> Response {
     else {
         return response;
     };
-    let file = match tokio::fs::File::open(&path).await {
-        Ok(file) => file,
-        Err(_) => return Response::not_found(),
+    let Ok(file) = tokio::fs::File::open(&path).await else {
+        return Response::not_found();
     };
     let length = match file.metadata().await {
         Ok(metadata) if metadata.is_file() => metadata.len(),

@@ -51,6 +51,7 @@ pub(super) async fn deliver(
 ///
 /// # Errors
 /// The response for a body that is no gzip (400) or inflates beyond the limit (413).
+#[expect(clippy::result_large_err, reason = "the error is the response, and rare")]
 pub(super) fn inflate(body: &[u8], limit: usize) -> Result<Bytes, Response> {
     use std::io::Read as _;
     let mut inflated = Vec::new();

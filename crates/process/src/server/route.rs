@@ -14,6 +14,7 @@ struct Routed {
 }
 
 /// Finds the process for a path: the first segment names it, or the delegate takes the whole.
+#[expect(clippy::result_large_err, reason = "the error is the response, and rare")]
 fn route(path: &str, delegate: Option<&str>, is_running: impl Fn(&str) -> bool) -> Result<Routed, Response> {
     if !path.starts_with('/') {
         return Err(Response::status(http::StatusCode::BAD_REQUEST));

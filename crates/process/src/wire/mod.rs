@@ -9,22 +9,20 @@ pub(crate) const COPY_LIMIT: usize = 16 << 10;
 
 /// Appends the request line and the headers of a message, up to where its body begins.
 fn encode_head(from: &Upid, to: &Upid, name: &str, body_len: usize, out: &mut BytesMut) {
-    use std::fmt::Write as _;
     let slash = if to.id().is_empty() { "" } else { "/" };
     let (id, host) = (to.id(), to.address());
     out.reserve(192 + id.len() + name.len() + 2 * from.id().len());
-    // Writing to a growing buffer does not fail.
-    let _ = write!(
+    put!(
         out,
-        "POST /{id}{slash}{name} HTTP/1.1\r\nUser-Agent: libprocess/{from}\r\nLibprocess-From: {from}\r\n\
-         Connection: Keep-Alive\r\nHost: {host}\r\n"
+        "POST /{id}{slash}{name} HTTP/1.1\r\nUser-Agent: libprocess/{from}\r\nLibprocess-From: {from}\r\n"
     );
+    put!(out, "Connection: Keep-Alive\r\nHost: {host}\r\n");
     // Compat: an empty body has neither a length nor an encoding.
-    let _ = if body_len == 0 {
-        out.write_str("\r\n")
+    if body_len == 0 {
+        out.extend_from_slice(b"\r\n");
     } else {
-        write!(out, "Transfer-Encoding: chunked\r\n\r\n{body_len:x}\r\n")
-    };
+        put!(out, "Transfer-Encoding: chunked\r\n\r\n{body_len:x}\r\n");
+    }
 }
 
 /// What follows a body that is not empty.

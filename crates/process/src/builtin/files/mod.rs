@@ -1,0 +1,255 @@
+//! Files under virtual paths: attached by the master and the agent, shown by `/files/*` and by API calls.
+
+mod endpoints;
+mod info;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) use endpoints::start;
+pub use info::FileInfo;
+use parking_lot::RwLock;
+
+/// Bytes that one read gives at most: 16 pages of 4 KiB.
+pub const READ_LIMIT: usize = 64 << 10;
+
+/// Why a file is not shown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// Nothing is attached there, or it is gone: 404.
+    #[error("no such file")]
+    NotFound,
+    /// The request makes no sense for what is there: 400.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// What a read gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileData {
+    /// The file's size in bytes.
+    pub size: u64,
+    /// Where the data begins.
+    pub offset: u64,
+    /// The bytes from there, at most [`READ_LIMIT`] of them.
+    pub data: Vec<u8>,
+}
+
+/// Real paths by virtual ones; clones are the same table. The methods that look at disks block: call them where
+/// blocking is allowed.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    attached: Arc<RwLock<BTreeMap<String, PathBuf>>>,
+}
+
+impl Files {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Shows a file or directory under a virtual path, as `/master/log`; replaces what was there.
+    pub fn attach(&self, virtual_path: &str, path: impl Into<PathBuf>) {
+        self.attached.write().insert(normal(virtual_path), path.into());
+    }
+
+    /// Takes a virtual path off.
+    pub fn detach(&self, virtual_path: &str) {
+        self.attached.write().remove(&normal(virtual_path));
+    }
+
+    /// All attached paths.
+    pub fn attached(&self) -> BTreeMap<String, PathBuf> {
+        self.attached.read().clone()
+    }
+
+    /// The real path for a virtual one: what lies below the longest attached prefix. Links that lead out of what is
+    /// attached are refused.
+    ///
+    /// # Errors
+    /// [`FilesError::NotFound`] when nothing is there, [`FilesError::Invalid`] when it leads outside.
+    pub fn resolve(&self, virtual_path: &str) -> Result<PathBuf, FilesError> {
+        let (root, below) = self.find(virtual_path).ok_or(FilesError::NotFound)?;
+        let missing = |_| FilesError::NotFound;
+        let root = root.canonicalize().map_err(missing)?;
+        if below.is_empty() {
+            return Ok(root);
+        }
+        if below.contains('\0') {
+            return Err(FilesError::NotFound);
+        }
+        let path = root.join(below).canonicalize().map_err(missing)?;
+        if path.starts_with(&root) {
+            Ok(path)
+        } else {
+            Err(FilesError::Invalid("Resolved path is inaccessible".to_owned()))
+        }
+    }
+
+    /// The longest attached prefix's real path, and what follows the prefix.
+    fn find(&self, virtual_path: &str) -> Option<(PathBuf, String)> {
+        let wanted = normal(virtual_path);
+        let attached = self.attached.read();
+        let mut prefix = wanted.as_str();
+        loop {
+            if let Some(real) = attached.get(prefix) {
+                let below = wanted
+                    .get(prefix.len()..)
+                    .unwrap_or_default()
+                    .trim_start_matches('/');
+                return Some((real.clone(), below.to_owned()));
+            }
+            prefix = prefix.get(..prefix.rfind('/')?).unwrap_or_default();
+        }
+    }
+
+    /// The entries of a directory, by path; none for a file.
+    ///
+    /// # Errors
+    /// As [`Files::resolve`].
+    pub fn list(&self, virtual_path: &str) -> Result<Vec<FileInfo>, FilesError> {
+        let real = self.resolve(virtual_path)?;
+        let Ok(entries) = std::fs::read_dir(&real) else {
+            return Ok(Vec::new());
+        };
+        let mut found: Vec<FileInfo> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let path = Path::new(virtual_path).join(entry.file_name());
+                FileInfo::read(&entry.path(), path.to_string_lossy().into_owned())
+            })
+            .collect();
+        found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// Reads from a file: `length` bytes if it is given, else as many as one read gives.
+    ///
+    /// # Errors
+    /// As [`Files::resolve`]; [`FilesError::Invalid`] for a directory or a file that cannot be read.
+    pub fn read(
+        &self,
+        virtual_path: &str,
+        offset: u64,
+        length: Option<usize>,
+    ) -> Result<FileData, FilesError> {
+        let real = self.resolve(virtual_path)?;
+        let unreadable = |error: io::Error| FilesError::Invalid(format!("Failed to read the file: {error}"));
+        let (mut file, size) = open(&real).map_err(unreadable)?.ok_or_else(is_directory)?;
+        let mut data = Vec::new();
+        let length = length.map_or(READ_LIMIT, |length| length.min(READ_LIMIT));
+        if offset < size && length > 0 {
+            file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
+            file.take(length as u64)
+                .read_to_end(&mut data)
+                .map_err(unreadable)?;
+        }
+        Ok(FileData { size, offset, data })
+    }
+}
+
+fn is_directory() -> FilesError {
+    FilesError::Invalid("Cannot read from a directory".to_owned())
+}
+
+/// Opens a regular file; `None` for a directory.
+fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Ok(None);
+    }
+    if !metadata.is_file() {
+        // Opening a pipe could block for ever.
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok(Some((File::open(path)?, metadata.len())))
+}
+
+/// Slashes in one form: one at each boundary, none at the end.
+fn normal(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sandbox() -> (tempfile::TempDir, Files) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sandbox")).unwrap();
+        std::fs::write(dir.path().join("sandbox/stdout"), b"0123456789").unwrap();
+        std::fs::write(dir.path().join("secret"), b"x").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), dir.path().join("sandbox/link")).unwrap();
+        let files = Files::new();
+        files.attach("/run/1/", dir.path().join("sandbox"));
+        files.attach("/run/1/out", dir.path().join("sandbox/stdout"));
+        (dir, files)
+    }
+
+    #[test]
+    fn the_longest_prefix_counts() {
+        let (_dir, files) = sandbox();
+        assert!(
+            files
+                .resolve("/run/1/stdout")
+                .unwrap()
+                .ends_with("sandbox/stdout")
+        );
+        assert!(files.resolve("//run//1//").unwrap().ends_with("sandbox"));
+        assert!(files.resolve("/run/1/out").unwrap().ends_with("sandbox/stdout"));
+        assert_eq!(files.resolve("/run/1/none"), Err(FilesError::NotFound));
+        assert_eq!(files.resolve("/run"), Err(FilesError::NotFound));
+        assert_eq!(files.resolve(""), Err(FilesError::NotFound));
+        files.detach("/run/1");
+        assert_eq!(files.resolve("/run/1/stdout"), Err(FilesError::NotFound));
+    }
+
+    #[test]
+    fn nothing_outside_is_shown() {
+        let (_dir, files) = sandbox();
+        assert!(matches!(
+            files.resolve("/run/1/link"),
+            Err(FilesError::Invalid(_))
+        ));
+        assert!(matches!(
+            files.resolve("/run/1/../secret"),
+            Err(FilesError::Invalid(_))
+        ));
+    }
+
+    #[test]
+    fn reading() {
+        let (_dir, files) = sandbox();
+        let read = |offset, length| files.read("/run/1/stdout", offset, length).unwrap();
+        assert_eq!(
+            read(0, None),
+            FileData {
+                size: 10,
+                offset: 0,
+                data: b"0123456789".to_vec()
+            }
+        );
+        assert_eq!(read(8, Some(1)).data, b"8");
+        assert_eq!(read(10, None).data, b"");
+        assert!(matches!(
+            files.read("/run/1", 0, None),
+            Err(FilesError::Invalid(_))
+        ));
+    }
+
+    #[test]
+    fn listing() {
+        let (_dir, files) = sandbox();
+        let listed = files.list("/run/1").unwrap();
+        let paths: Vec<&str> = listed.iter().map(|info| info.path.as_str()).collect();
+        assert_eq!(paths, ["/run/1/link", "/run/1/stdout"]);
+        assert_eq!((listed[1].size, listed[1].nlink), (10, 1));
+        assert!(listed[1].mode.starts_with("-rw-"));
+        assert_eq!(files.list("/run/1/stdout"), Ok(Vec::new()));
+    }
+}

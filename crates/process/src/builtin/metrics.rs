@@ -1,0 +1,99 @@
+//! `/metrics/snapshot`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::http::{Reply, Request, Response};
+use crate::metrics::RateLimit;
+use crate::runtime::Runtime;
+use crate::{Context, Error, Process, Time, parse_duration};
+
+struct MetricsProcess {
+    limit: Option<RateLimit>,
+    /// When the next request may be answered.
+    next: Time,
+}
+
+impl Process for MetricsProcess {
+    fn initialize(&mut self, ctx: &mut Context<Self>) {
+        ctx.route("/snapshot", Self::snapshot);
+        ctx.describe(
+            "/snapshot",
+            "Gives the current metrics. Query: `timeout=<duration>` leaves out what takes longer, `jsonp`.",
+        );
+    }
+}
+
+impl MetricsProcess {
+    /// How long a request that comes now has to wait: permits are evenly spaced.
+    fn wait(&mut self, now: Time) -> Duration {
+        let Some(limit) = self.limit else {
+            return Duration::ZERO;
+        };
+        let at = self.next.max(now);
+        self.next = at + limit.spacing();
+        at - now
+    }
+
+    fn snapshot(&mut self, ctx: &mut Context<Self>, request: Request) -> Reply {
+        let timeout = match request.query.get("timeout") {
+            None => None,
+            Some(text) => match parse_duration(text) {
+                Some(timeout) => Some(timeout),
+                None => return Response::bad_request(format!("Invalid timeout '{text}'.\n")).into(),
+            },
+        };
+        let wait = self.wait(ctx.now());
+        let (clock, metrics) = (ctx.runtime().clock().clone(), ctx.runtime().metrics().clone());
+        Reply::later(async move {
+            if !wait.is_zero() {
+                clock.sleep(wait).await;
+            }
+            let values = metrics.snapshot(&clock, timeout).await;
+            // JSON has no word for the others.
+            let finite: BTreeMap<&str, f64> = values
+                .iter()
+                .filter(|(_, v)| v.is_finite())
+                .map(|(k, v)| (k.as_str(), *v))
+                .collect();
+            Response::json_value(&finite, request.jsonp())
+        })
+    }
+}
+
+pub(super) fn start(runtime: &Runtime) -> Result<(), Error> {
+    let limit = runtime.settings().environment.metrics_rate_limit;
+    runtime
+        .spawn(
+            "metrics",
+            MetricsProcess {
+                limit,
+                next: Time::EPOCH,
+            },
+        )
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_are_evenly_spaced_and_the_first_is_immediate() {
+        let mut process = MetricsProcess {
+            limit: Some(RateLimit::DEFAULT),
+            next: Time::EPOCH,
+        };
+        let now = Time::from_secs(100);
+        assert_eq!(
+            [process.wait(now), process.wait(now), process.wait(now)].map(|d| d.as_millis()),
+            [0, 500, 1_000]
+        );
+        assert_eq!(process.wait(now + Duration::from_secs(10)), Duration::ZERO);
+        let mut free = MetricsProcess {
+            limit: None,
+            next: Time::EPOCH,
+        };
+        assert_eq!((free.wait(now), free.wait(now)), (Duration::ZERO, Duration::ZERO));
+    }
+}
