@@ -1,1 +1,44 @@
 //! Who leads, and where the leader is.
+//!
+//! A master contends ([`Contender`]); masters, agents and schedulers detect ([`Detector`]). Detection is by
+//! comparison: [`Detector::detect`] is given what the caller believes and answers as soon as the truth
+//! differs, so that no change between two calls is ever missed. Here is the standalone form, for clusters of
+//! one master; [`Location`] already reads the addresses of the other.
+
+mod candidacy;
+mod detector;
+mod info;
+mod location;
+mod standalone;
+
+pub use candidacy::{Candidacy, Contender};
+pub use detector::{Detector, Pending};
+pub use info::{MasterInfoBuilder, ip_number, ip_of_number, pid_of};
+pub use location::{Location, ZooKeeperUrl};
+pub use standalone::{StandaloneContender, StandaloneDetector};
+
+/// Why contending or detecting failed, or why an address was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What appoints leaders is gone.
+    #[error("nobody appoints leaders any more")]
+    Closed,
+    /// An address that is neither `host:port` nor `zk://...`.
+    #[error("cannot parse master address '{0}'")]
+    Address(String),
+    /// A ZooKeeper address without a path of its own.
+    #[error("expecting a (chroot) path for ZK in '{0}'")]
+    NoPath(String),
+    /// A host name without an address.
+    #[error("cannot resolve '{0}'")]
+    Unresolved(String),
+    /// The file that was to hold the address.
+    #[error("cannot read '{path}': {reason}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+}
