@@ -20,7 +20,6 @@
 mod address;
 mod calls;
 pub mod core;
-mod decoder;
 mod detector;
 mod error;
 mod follower;

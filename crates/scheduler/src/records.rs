@@ -1,9 +1,9 @@
 //! The records of one answer: what the socket brings, cut at its lengths.
 
-use crate::decoder::Decoder;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use recordio::{Decoder, Limits};
 
 use crate::Error;
 use crate::transport::{Connection, chain};
@@ -13,6 +13,8 @@ use crate::transport::{Connection, chain};
 pub(crate) struct Records {
     body: Incoming,
     decoder: Decoder,
+    /// What came and is not cut yet.
+    chunk: Bytes,
     /// Keeps the connection open.
     _connection: Connection,
 }
@@ -31,7 +33,11 @@ impl Records {
     pub(crate) fn new(connection: Connection, body: Incoming, max_record: usize) -> Self {
         Self {
             body,
-            decoder: Decoder::new(max_record),
+            decoder: Decoder::new(Limits {
+                record: max_record,
+                ..Limits::default()
+            }),
+            chunk: Bytes::new(),
             _connection: connection,
         }
     }
@@ -40,7 +46,7 @@ impl Records {
     pub(crate) async fn advance(&mut self) -> Result<Progress, Error> {
         if let Some(record) = self
             .decoder
-            .next()
+            .decode(&mut self.chunk)
             .map_err(|error| Error::Record(chain(&error)))?
         {
             return Ok(Progress::Record(record));
@@ -48,7 +54,7 @@ impl Records {
         match self.body.frame().await {
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
-                    self.decoder.push(&data);
+                    self.chunk = data;
                 }
                 Ok(Progress::Bytes)
             }

@@ -25,7 +25,11 @@ struct Arguments {
 
 impl Arguments {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut parsed = Self { url: String::new(), records: 0, attempts: None };
+        let mut parsed = Self {
+            url: String::new(),
+            records: 0,
+            attempts: None,
+        };
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--records" => parsed.records = number(args.next())?.into(),
@@ -96,7 +100,9 @@ fn snapshot(subscribed: &event::Subscribed) -> String {
     format!(
         "SUBSCRIBED {} agents, {} frameworks, {} tasks",
         state.get_agents.map_or(0, |agents| agents.agents.len()),
-        state.get_frameworks.map_or(0, |frameworks| frameworks.frameworks.len()),
+        state
+            .get_frameworks
+            .map_or(0, |frameworks| frameworks.frameworks.len()),
         state.get_tasks.map_or(0, |tasks| tasks.tasks.len()),
     )
 }
@@ -104,15 +110,31 @@ fn snapshot(subscribed: &event::Subscribed) -> String {
 fn line(event: &Event) -> String {
     let kind = event.r#type().as_str_name();
     let framework = |info: &v1::FrameworkInfo| {
-        format!("{kind} {} {}", info.id.as_ref().map_or("", |id| id.value.as_str()), info.name)
+        format!(
+            "{kind} {} {}",
+            info.id.as_ref().map_or("", |id| id.value.as_str()),
+            info.name
+        )
     };
     if let Some(added) = &event.task_added {
-        format!("{kind} {} {}", added.task.task_id.value, added.task.state().as_str_name())
+        format!(
+            "{kind} {} {}",
+            added.task.task_id.value,
+            added.task.state().as_str_name()
+        )
     } else if let Some(updated) = &event.task_updated {
-        format!("{kind} {} {}", updated.status.task_id.value, updated.state().as_str_name())
+        format!(
+            "{kind} {} {}",
+            updated.status.task_id.value,
+            updated.state().as_str_name()
+        )
     } else if let Some(added) = &event.agent_added {
         let info = &added.agent.agent_info;
-        format!("{kind} {} {}", info.id.as_ref().map_or("", |id| id.value.as_str()), info.hostname)
+        format!(
+            "{kind} {} {}",
+            info.id.as_ref().map_or("", |id| id.value.as_str()),
+            info.hostname
+        )
     } else if let Some(removed) = &event.agent_removed {
         format!("{kind} {}", removed.agent_id.value)
     } else if let Some(added) = &event.framework_added {

@@ -1,0 +1,234 @@
+//! What the client commands share: where the master is, tables, errors, exit codes.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use owo_colors::OwoColorize as _;
+use proto::{ContentType, v1};
+use scheduler::operator::Client;
+use scheduler::{Error, Options, StaticMasters, Wait};
+
+/// The command could not do what was asked.
+pub(crate) const FAILED: u8 = 1;
+/// The arguments are wrong.
+pub(crate) const USAGE: u8 = 2;
+
+/// Where the master is when nobody says.
+const DEFAULT_MASTER: &str = "127.0.0.1:5050";
+
+/// How commands find the master.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Master {
+    /// Address of the master, or several with commas between: host:port or a URL
+    /// [default: $MESOS_MASTER, else 127.0.0.1:5050]
+    #[arg(long, short, env = "TIANGONG_MASTER", value_name = "ADDRESS")]
+    master: Option<String>,
+}
+
+impl Master {
+    /// The address as text.
+    pub(crate) fn text(&self) -> String {
+        let given = self.master.clone().or_else(|| std::env::var("MESOS_MASTER").ok());
+        given
+            .filter(|text| !text.trim().is_empty())
+            .unwrap_or_else(|| DEFAULT_MASTER.to_owned())
+    }
+
+    /// The list of masters.
+    pub(crate) fn detector(&self) -> Result<Arc<StaticMasters>, Error> {
+        StaticMasters::parse(&self.text()).map(Arc::new)
+    }
+
+    /// A client for one question: it gives up after a few attempts.
+    pub(crate) fn client(&self, content_type: ContentType) -> Result<Client, Error> {
+        let mut options = Options::default();
+        options.content_type = content_type;
+        options.policy.max_attempts = Some(3);
+        Ok(Client::new(self.detector()?, options))
+    }
+}
+
+/// Why a command ended early.
+pub(crate) enum Stop {
+    /// Nobody reads the output any more: nothing to complain about.
+    ClosedPipe,
+    /// Something to tell, and the exit code.
+    Failure(String, u8),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::Failure(format!("failed to write: {error}"), FAILED),
+        }
+    }
+}
+
+/// Runs a command to its exit code on a runtime of its own.
+pub(crate) fn run<F>(command: F, failed: u8) -> ExitCode
+where
+    F: Future<Output = Result<u8, Stop>>,
+{
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("failed to start: {error}"));
+            return ExitCode::from(failed);
+        }
+    };
+    let code = match runtime.block_on(command) {
+        Ok(code) => code,
+        Err(Stop::ClosedPipe) => 0,
+        Err(Stop::Failure(text, code)) => {
+            complain(&text);
+            code
+        }
+    };
+    // Calls under way are not worth waiting for.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+/// One line about something wrong.
+pub(crate) fn complain(text: &str) {
+    let mut out = anstream::stderr().lock();
+    // Without standard error there is nobody left to tell.
+    let _nobody = writeln!(out, "{} {text}", "error:".red().bold());
+}
+
+/// One line about what goes on.
+pub(crate) fn remark(text: &str) {
+    let mut out = anstream::stderr().lock();
+    let _nobody = writeln!(out, "{}", text.dimmed());
+}
+
+/// An error of the client, with what to do about it.
+pub(crate) fn explain(error: &Error, master: &Master) -> String {
+    let advice = match root(error) {
+        Error::Connect { .. }
+        | Error::TimedOut {
+            what: Wait::Connection,
+            ..
+        } => "is a master running there? `tiangong local` starts a cluster; --master names another address",
+        Error::NotReady { status: 404, .. } | Error::ContentType { .. } => {
+            "something else than a master seems to answer there; --master names another address"
+        }
+        Error::NotReady { .. } => "try again in a moment",
+        Error::Refused {
+            status: 401 | 403, ..
+        } => "the master wants to know who asks, or does not allow it",
+        Error::Address { .. } => "--master takes host:port, or several with commas between",
+        _ => "",
+    };
+    match advice {
+        "" => format!("{error} (master: {})", master.text()),
+        advice => format!("{error} (master: {})\n  {advice}", master.text()),
+    }
+}
+
+fn root(error: &Error) -> &Error {
+    match error {
+        Error::GaveUp { last, .. } => root(last),
+        other => other,
+    }
+}
+
+/// The failure of a command that only asks.
+pub(crate) fn failure(error: &Error, master: &Master) -> Stop {
+    let code = if matches!(error, Error::Address { .. }) {
+        USAGE
+    } else {
+        FAILED
+    };
+    Stop::Failure(explain(error, master), code)
+}
+
+/// Writes one JSON document and a newline.
+pub(crate) fn print_json<M: proto::Json>(message: &M) -> Result<(), Stop> {
+    let mut bytes = proto::json::to_vec(message);
+    bytes.push(b'\n');
+    Ok(io::stdout().write_all(&bytes)?)
+}
+
+/// Writes rows under a heading, in columns as wide as their widest cell. Headings are bold on a terminal.
+pub(crate) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Stop> {
+    let mut out = anstream::stdout().lock();
+    let widths: Vec<usize> = (0..heading.len())
+        .map(|column| {
+            let cells = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count());
+            cells.chain([heading[column].len()]).max().unwrap_or(0)
+        })
+        .collect();
+    let heading: Vec<String> = heading.iter().map(|&name| name.to_owned()).collect();
+    writeln!(out, "{}", line(&heading, &widths).bold())?;
+    for row in rows {
+        writeln!(out, "{}", line(row, &widths))?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn line(cells: &[String], widths: &[usize]) -> String {
+    let padded = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell:<width$}"));
+    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+/// A count with its noun: `1 task`, `2 tasks`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The sum of a scalar resource, as people write it: no zeros at the end.
+pub(crate) fn amount(resources: &[v1::Resource], name: &str) -> String {
+    let named = resources.iter().filter(|resource| resource.name == name);
+    // Adding doubles may leave a crumb; resources are exact to the third decimal.
+    let sum: f64 = named
+        .filter_map(|resource| resource.scalar.as_ref())
+        .map(|scalar| scalar.value)
+        .sum();
+    let text = format!("{sum:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A task's state without its prefix, in small letters.
+pub(crate) fn state(state: v1::TaskState) -> String {
+    let name = state.as_str_name();
+    name.strip_prefix("TASK_").unwrap_or(name).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(name: &str, value: f64) -> v1::Resource {
+        v1::Resource {
+            name: name.to_owned(),
+            r#type: v1::value::Type::Scalar.into(),
+            scalar: Some(v1::value::Scalar { value }),
+            ..v1::Resource::default()
+        }
+    }
+
+    #[test]
+    fn amounts_are_summed_and_short() {
+        let resources = [scalar("cpus", 0.1), scalar("mem", 128.0), scalar("cpus", 0.2)];
+        assert_eq!(amount(&resources, "cpus"), "0.3");
+        assert_eq!(amount(&resources, "mem"), "128");
+        assert_eq!(amount(&resources, "disk"), "0");
+        assert_eq!(amount(&[scalar("mem", 100.0)], "mem"), "100");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let cells = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        assert_eq!(line(&cells(&["a", "bc", "d"]), &[3, 2, 5]), "a    bc  d");
+    }
+}
