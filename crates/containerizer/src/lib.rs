@@ -10,8 +10,13 @@
 //!
 //! This is the only crate that starts programs; [`program`] does so for the command executor too.
 
+mod clock;
 mod config;
 mod error;
+pub mod fetcher;
+pub mod launch;
+pub mod posix;
+pub mod proc;
 
 pub mod program;
 mod termination;
@@ -20,9 +25,12 @@ pub use config::{ContainerConfig, Recoverable, Recovered};
 pub use error::Error;
 pub use termination::Termination;
 
+use std::ffi::OsString;
 use std::fmt::Debug;
 use std::future::Future as StdFuture;
+use std::path::Path;
 use std::pin::Pin;
+use std::process::ExitCode;
 
 use proto::v1::{ContainerId, ContainerStatus, Resource, ResourceStatistics};
 
@@ -82,4 +90,33 @@ pub trait Containerizer: Send + Sync + Debug {
 
     /// The containers that have not ended, ordered by id.
     fn containers(&self) -> Future<'_, Vec<ContainerId>>;
+}
+
+/// Names under which the running binary starts itself, for containers: those of [`dispatch`], and the executor
+/// that the binary's `main` knows.
+pub(crate) const OWN_PROGRAMS: [&str; 3] = [launch::NAME, fetcher::NAME, "mesos-executor"];
+
+/// Runs one of this crate's programs if the binary was called by its name (a path is cut to its last part), and
+/// returns its exit code. To be called first thing in `main`, before any thread is made:
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     let arguments: Vec<_> = std::env::args_os().collect();
+///     if let Some(code) = containerizer::dispatch(&arguments) {
+///         return code;
+///     }
+///     // What the binary is by its own name.
+///     ExitCode::SUCCESS
+/// }
+/// ```
+#[must_use]
+pub fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
+    let (name, arguments) = arguments.split_first()?;
+    match Path::new(name).file_name()?.to_str()? {
+        launch::NAME => Some(launch::main(arguments)),
+        fetcher::NAME => Some(fetcher::main()),
+        _ => None,
+    }
 }

@@ -1,7 +1,6 @@
 //! Wait statuses: the number `waitpid` gives, and the words tasks' messages use for it.
 
 use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
 
 /// Bit of a wait status that says a core was dumped.
 const CORE_DUMPED: i32 = 0x80;
@@ -26,15 +25,6 @@ pub fn describe_status(status: i32) -> String {
 #[must_use]
 pub fn exit_status(status: i32) -> Option<i32> {
     (status & 0x7f == 0).then_some((status >> 8) & 0xff)
-}
-
-/// The number behind a parsed wait status; none for one that does not end a process.
-pub(crate) fn raw(status: WaitStatus) -> Option<i32> {
-    match status {
-        WaitStatus::Exited(_, code) => Some((code & 0xff) << 8),
-        WaitStatus::Signaled(_, signal, core) => Some(signal as i32 | if core { CORE_DUMPED } else { 0 }),
-        _ => None,
-    }
 }
 
 /// What the C library calls a signal: `Terminated` for 15. Unknown numbers are `Unknown signal N`.

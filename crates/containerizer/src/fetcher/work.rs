@@ -1,0 +1,115 @@
+//! Fetching one URI: copy or download, then make executable or extract.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::http::download;
+use super::item::{Item, Source};
+use crate::launch::say;
+
+/// How an archive is taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Archive {
+    Tar,
+    Zip,
+    /// One compressed file.
+    Gzip,
+}
+
+pub(super) fn fetch(item: &Item, sandbox: &Path, stall_timeout: Duration) -> io::Result<()> {
+    let target = sandbox.join(&item.name);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match &item.source {
+        Source::File(path) => _ = fs::copy(path, &target)?,
+        Source::Http(url) => download(url, &target, stall_timeout)?,
+    }
+    if item.executable {
+        return fs::set_permissions(&target, Permissions::from_mode(0o755));
+    }
+    if !item.extract {
+        return Ok(());
+    }
+    match archive(&target) {
+        Some(archive) => extract(archive, &target, sandbox),
+        None => {
+            say(&format!(
+                "'{}' is not extracted: it is no archive by its name",
+                item.uri
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn archive(path: &Path) -> Option<Archive> {
+    let name = path.file_name()?.to_str()?;
+    let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
+    if ends(&[".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz"]) {
+        Some(Archive::Tar)
+    } else if ends(&[".zip"]) {
+        Some(Archive::Zip)
+    } else if ends(&[".gz"]) {
+        Some(Archive::Gzip)
+    } else {
+        None
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the crate that starts programs")]
+fn extract(archive: Archive, path: &Path, sandbox: &Path) -> io::Result<()> {
+    let (tool, mut command) = match archive {
+        Archive::Tar => {
+            let mut tar = Command::new("tar");
+            tar.arg("-C").arg(sandbox).arg("-xf").arg(path);
+            ("tar", tar)
+        }
+        Archive::Zip => {
+            let mut unzip = Command::new("unzip");
+            unzip.arg("-o").arg("-q").arg("-d").arg(sandbox).arg(path);
+            ("unzip", unzip)
+        }
+        Archive::Gzip => {
+            let mut gzip = Command::new("gzip");
+            gzip.arg("-dc")
+                .arg(path)
+                .stdout(File::create(path.with_extension(""))?);
+            ("gzip", gzip)
+        }
+    };
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| io::Error::new(error.kind(), format!("failed to run {tool}: {error}")))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{tool}: {status}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_are_known_by_their_names() {
+        for (name, expected) in [
+            ("a.tar", Some(Archive::Tar)),
+            ("a.tgz", Some(Archive::Tar)),
+            ("a.tar.gz", Some(Archive::Tar)),
+            ("a.tar.xz", Some(Archive::Tar)),
+            ("a.zip", Some(Archive::Zip)),
+            ("a.gz", Some(Archive::Gzip)),
+            ("a.jar", None),
+            ("tar", None),
+        ] {
+            assert_eq!(archive(Path::new(name)), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Plain processes behind the [`Containerizer`] seam: the posix launcher with `posix/cpu` and `posix/mem`
+//! (usage is read, nothing is enforced), `posix/rlimits` and `filesystem/posix` without volumes.
+//!
+//! A container is the tree below its launch helper ([`crate::launch`]). While the helper lives, it adopts every
+//! orphan, so the tree is complete whatever sessions and process groups its members made. If the helper is
+//! killed, the executor dies with it, and what is left is found by the mark every process inherits
+//! (`MESOS_SANDBOX` or `MESOS_DIRECTORY`, [`crate::proc::has_mark`]) and by the helper's session.
+//!
+//! **Limits of this launcher.** A process that cleared its environment *and* left the session *and* whose helper
+//! was killed is not found. A process that forks faster than it can be stopped may keep a destroy busy until
+//! [`DESTROY_TIMEOUT`]. Only namespaces and cgroups close these gaps. Linux 5.3 or later is needed (pidfd).
+
+mod container;
+mod destroy;
+mod launching;
+pub(crate) mod paths;
+mod recovery;
+mod sandbox;
+mod usage;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use proto::v1::{ContainerId, ContainerStatus, Resource, ResourceStatistics};
+
+use crate::{ContainerConfig, Containerizer, Error, Future, Launched, Recoverable, Recovered, Termination};
+pub(crate) use container::Container;
+pub(crate) use sandbox::Output;
+
+/// How long destroying a container may take before it is reported as failed (as Mesos's
+/// `--cgroups_destroy_timeout`).
+pub const DESTROY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many ended containers `wait` remembers.
+const MAX_ENDED: usize = 1024;
+
+/// How a [`Posix`] containerizer is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--runtime_dir`: must survive the agent, must not survive a reboot, must not be shared by two agents.
+    pub runtime_dir: PathBuf,
+    /// `--frameworks_home`: prefix of relative URIs; without it they are refused.
+    pub frameworks_home: Option<PathBuf>,
+    /// `--fetcher_stall_timeout`: a download that brings nothing for this long is given up; zero: never.
+    pub fetcher_stall_timeout: Duration,
+}
+
+impl Options {
+    /// Mesos's defaults, in this runtime directory.
+    #[must_use]
+    pub fn new(runtime_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            runtime_dir: runtime_dir.into(),
+            frameworks_home: None,
+            fetcher_stall_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Containers as plain processes. Its methods need a tokio runtime; cloning gives another handle to the same
+/// containers.
+///
+/// The program that uses it must call [`crate::dispatch`] first thing in its `main`: containers are started by
+/// executing that program again under other names.
+#[derive(Clone, Debug)]
+pub struct Posix {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    containers: Mutex<Containers>,
+}
+
+#[derive(Debug, Default)]
+struct Containers {
+    running: BTreeMap<String, Arc<Container>>,
+    /// The last [`MAX_ENDED`] that ended, oldest first.
+    ended: VecDeque<Arc<Container>>,
+}
+
+impl Containers {
+    fn find(&self, id: &str) -> Option<Arc<Container>> {
+        self.running
+            .get(id)
+            .or_else(|| self.ended.iter().rev().find(|container| container.id == id))
+            .cloned()
+    }
+
+    fn end(&mut self, id: &str) {
+        if let Some(container) = self.running.remove(id) {
+            self.ended.push_back(container);
+            if self.ended.len() > MAX_ENDED {
+                self.ended.pop_front();
+            }
+        }
+    }
+}
+
+impl Posix {
+    /// A containerizer without containers; [`Containerizer::recover`] brings in those of an earlier process.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                options,
+                containers: Mutex::default(),
+            }),
+        }
+    }
+}
+
+impl Shared {
+    fn directory(&self, id: &str) -> PathBuf {
+        paths::containers(&self.options.runtime_dir).join(id)
+    }
+
+    fn running(&self, id: &ContainerId) -> Result<Arc<Container>, Error> {
+        let found = self.containers.lock().running.get(&id.value).cloned();
+        found
+            .filter(|_| id.parent.is_none())
+            .ok_or_else(|| Error::UnknownContainer(id.value.clone()))
+    }
+
+    fn known(&self, id: &ContainerId) -> Option<Arc<Container>> {
+        self.containers
+            .lock()
+            .find(&id.value)
+            .filter(|_| id.parent.is_none())
+    }
+}
+
+impl Containerizer for Posix {
+    fn recover(&self, states: Vec<Recoverable>) -> Future<'_, Result<Recovered, Error>> {
+        Box::pin(recovery::recover(Arc::clone(&self.shared), states))
+    }
+
+    fn launch(&self, id: &ContainerId, config: ContainerConfig) -> Future<'_, Result<Launched, Error>> {
+        let launching = tokio::spawn(launching::launch(Arc::clone(&self.shared), id.clone(), config));
+        Box::pin(async move { launching.await.map_err(Error::process("launch a container"))? })
+    }
+
+    fn wait(&self, id: &ContainerId) -> Future<'_, Option<Termination>> {
+        let container = self.shared.known(id);
+        Box::pin(async move { Some(container?.ended().await) })
+    }
+
+    fn update(&self, id: &ContainerId, resources: Vec<Resource>) -> Future<'_, Result<(), Error>> {
+        let updated = self
+            .shared
+            .running(id)
+            .map(|container| *container.resources.lock() = resources);
+        Box::pin(async move { updated })
+    }
+
+    fn usage(&self, id: &ContainerId) -> Future<'_, Result<ResourceStatistics, Error>> {
+        let container = self.shared.running(id);
+        Box::pin(async move {
+            let container = container?;
+            blocking(move || usage::of(&container)).await
+        })
+    }
+
+    fn status(&self, id: &ContainerId) -> Future<'_, Result<ContainerStatus, Error>> {
+        let status = self.shared.running(id).map(|container| ContainerStatus {
+            container_id: Some(id.clone()),
+            executor_pid: container
+                .process()
+                .and_then(|process| u32::try_from(process.pid).ok()),
+            ..ContainerStatus::default()
+        });
+        Box::pin(async move { status })
+    }
+
+    fn kill(&self, id: &ContainerId, signal: i32) -> Future<'_, Result<(), Error>> {
+        let sent = self.shared.running(id).and_then(|container| {
+            match container
+                .process()
+                .map(|process| crate::proc::signal(process, signal))
+            {
+                Some(true) => Ok(()),
+                _ => Err(Error::UnknownContainer(container.id.clone())),
+            }
+        });
+        Box::pin(async move { sent })
+    }
+
+    fn destroy(&self, id: &ContainerId) -> Future<'_, Result<Option<Termination>, Error>> {
+        let Some(container) = self.shared.known(id) else {
+            return Box::pin(async { Ok(None) });
+        };
+        let destroying = tokio::spawn(async move { destroy::destroy(&container).await });
+        Box::pin(async move {
+            destroying
+                .await
+                .map_err(Error::process("destroy a container"))?
+                .map(Some)
+        })
+    }
+
+    fn containers(&self) -> Future<'_, Vec<ContainerId>> {
+        let ids = self
+            .shared
+            .containers
+            .lock()
+            .running
+            .keys()
+            .map(|id| container_id(id))
+            .collect();
+        Box::pin(async move { ids })
+    }
+}
+
+fn container_id(id: &str) -> ContainerId {
+    ContainerId {
+        value: id.to_owned(),
+        ..ContainerId::default()
+    }
+}
+
+/// Runs file and `/proc` work where it may block.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down: whoever awaits this is dropped with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,33 @@
+//! The POSIX containerizer with real processes: what starts, what is seen, and that nothing is left.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod ends;
+mod fetches;
+mod fixture;
+mod launches;
+mod recovers;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = containerizer::dispatch(&arguments) {
+        return code;
+    }
+    if std::env::args().nth(1).as_deref() == Some(fixture::STAND_IN) {
+        return fixture::stand_in();
+    }
+    let trials: Vec<Trial> = [
+        launches::trials(),
+        ends::trials(),
+        recovers::trials(),
+        fetches::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
