@@ -10,7 +10,7 @@ use crate::fixture::{Fixture, executor, id, kill, trial, until, within};
 const DAEMONS: &str =
     "trap '' TERM HUP INT; (setsid sh -c 'sleep 1000 & sleep 1000' &) ; (setsid sleep 1000 &) ; ";
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("daemons_end_with_the_executor", daemons_end),
         trial("destroy_kills_executor_and_daemons", destroy),

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::fixture::{Fixture, id, trial};
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("files_are_there_before_the_command_starts", files),
         trial("archives_are_extracted_and_executables_are_not", archives),

@@ -14,18 +14,18 @@ use libtest_mimic::Trial;
 use proto::v1::{CommandInfo, ContainerId};
 
 /// First argument of this binary when it stands in for an agent.
-pub const STAND_IN: &str = "stand-in-agent";
+pub(crate) const STAND_IN: &str = "stand-in-agent";
 
 /// The longest any condition is waited for.
-pub const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
-pub struct Fixture {
-    pub directory: tempfile::TempDir,
-    pub posix: Posix,
+pub(crate) struct Fixture {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) posix: Posix,
 }
 
 impl Fixture {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let posix = Posix::new(Options::new(directory.path().join("run")));
         // Users other than root must be able to reach their sandboxes.
@@ -35,23 +35,23 @@ impl Fixture {
     }
 
     /// The next agent process: same directories, no memory.
-    pub fn restarted(&self) -> Posix {
+    pub(crate) fn restarted(&self) -> Posix {
         Posix::new(Options::new(self.directory.path().join("run")))
     }
 
-    pub fn sandbox(&self, id: &str) -> PathBuf {
+    pub(crate) fn sandbox(&self, id: &str) -> PathBuf {
         self.directory.path().join("sandboxes").join(id)
     }
 
-    pub fn forked_pid(&self, id: &str) -> PathBuf {
+    pub(crate) fn forked_pid(&self, id: &str) -> PathBuf {
         self.directory.path().join("meta").join(id).join("forked.pid")
     }
 
-    pub fn runtime(&self, id: &str) -> PathBuf {
+    pub(crate) fn runtime(&self, id: &str) -> PathBuf {
         self.directory.path().join("run/containers").join(id)
     }
 
-    pub fn config(&self, id: &str, command: &str) -> ContainerConfig {
+    pub(crate) fn config(&self, id: &str, command: &str) -> ContainerConfig {
         ContainerConfig {
             command: CommandInfo {
                 value: Some(command.to_owned()),
@@ -64,7 +64,7 @@ impl Fixture {
         }
     }
 
-    pub fn recoverable(&self, id: &str) -> Recoverable {
+    pub(crate) fn recoverable(&self, id: &str) -> Recoverable {
         Recoverable {
             id: self::id(id),
             pid: fs::read_to_string(self.forked_pid(id))
@@ -76,7 +76,7 @@ impl Fixture {
     }
 
     /// Launches a shell command; returns the helper.
-    pub async fn launch(&self, id: &str, command: &str) -> Identity {
+    pub(crate) async fn launch(&self, id: &str, command: &str) -> Identity {
         match self
             .posix
             .launch(&self::id(id), self.config(id, command))
@@ -88,24 +88,24 @@ impl Fixture {
         }
     }
 
-    pub async fn wait(&self, id: &str) -> Termination {
+    pub(crate) async fn wait(&self, id: &str) -> Termination {
         within(self.posix.wait(&self::id(id))).await.unwrap()
     }
 
-    pub async fn destroy(&self, id: &str) -> Termination {
+    pub(crate) async fn destroy(&self, id: &str) -> Termination {
         within(self.posix.destroy(&self::id(id))).await.unwrap().unwrap()
     }
 
-    pub fn stdout(&self, id: &str) -> String {
+    pub(crate) fn stdout(&self, id: &str) -> String {
         fs::read_to_string(self.sandbox(id).join("stdout")).unwrap_or_default()
     }
 
-    pub fn stderr(&self, id: &str) -> String {
+    pub(crate) fn stderr(&self, id: &str) -> String {
         fs::read_to_string(self.sandbox(id).join("stderr")).unwrap_or_default()
     }
 
     /// Waits for a whole line on the container's standard output.
-    pub async fn said(&self, id: &str, line: &str) {
+    pub(crate) async fn said(&self, id: &str, line: &str) {
         until(&format!("{id} says {line}"), || {
             self.stdout(id).lines().any(|said| said == line)
         })
@@ -113,7 +113,7 @@ impl Fixture {
     }
 
     /// Processes that bear the container's mark, the helper among them.
-    pub fn marked(&self, id: &str) -> Vec<i32> {
+    pub(crate) fn marked(&self, id: &str) -> Vec<i32> {
         let sandbox = self.sandbox(id);
         Table::read()
             .iter()
@@ -123,7 +123,7 @@ impl Fixture {
     }
 
     /// Nothing of the container is left, now.
-    pub fn assert_gone(&self, id: &str) {
+    pub(crate) fn assert_gone(&self, id: &str) {
         assert_eq!(self.marked(id), Vec::<i32>::new(), "processes of {id} are left");
         assert!(
             !self.runtime(id).exists(),
@@ -147,19 +147,19 @@ impl Drop for Fixture {
     }
 }
 
-pub fn id(text: &str) -> ContainerId {
+pub(crate) fn id(text: &str) -> ContainerId {
     ContainerId {
         value: text.to_owned(),
         ..ContainerId::default()
     }
 }
 
-pub fn kill(process: Identity) {
+pub(crate) fn kill(process: Identity) {
     assert!(signal(process, nix::libc::SIGKILL), "{process:?} is not there");
 }
 
 /// The executor: the helper's first child.
-pub fn executor(helper: Identity) -> Identity {
+pub(crate) fn executor(helper: Identity) -> Identity {
     Table::read()
         .iter()
         .find(|stat| stat.parent == helper.pid)
@@ -167,11 +167,11 @@ pub fn executor(helper: Identity) -> Identity {
         .identity()
 }
 
-pub async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(BOUND, work).await.expect("done in time")
 }
 
-pub async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let mut interval = tokio::time::interval(Duration::from_millis(5));
     let waited = tokio::time::timeout(BOUND, async {
         while !condition() {
@@ -182,7 +182,7 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// A test with a runtime of its own.
-pub fn trial<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial {
+pub(crate) fn trial<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial {
     Trial::test(name, move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -195,7 +195,7 @@ pub fn trial<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F + Send
 
 /// Starts this binary as an agent that launches one container in `fixture`'s directories, and kills it once the
 /// container says `ready`.
-pub async fn agent_that_is_killed(fixture: &Fixture, id: &str, command: &str) {
+pub(crate) async fn agent_that_is_killed(fixture: &Fixture, id: &str, command: &str) {
     #[expect(clippy::disallowed_methods, reason = "the stand-in for an agent")]
     let mut agent = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args([
@@ -212,7 +212,7 @@ pub async fn agent_that_is_killed(fixture: &Fixture, id: &str, command: &str) {
     agent.kill().await.unwrap();
 }
 
-pub fn stand_in() -> ExitCode {
+pub(crate) fn stand_in() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(2).collect();
     let [directory, id, command] = arguments.as_slice() else {
         return ExitCode::FAILURE;

@@ -8,7 +8,7 @@ use proto::v1::{ContainerInfo, RLimitInfo};
 
 use crate::fixture::{Fixture, id, trial, until};
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
             "a_command_runs_in_its_sandbox_and_its_status_is_told",

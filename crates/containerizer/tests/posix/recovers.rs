@@ -9,7 +9,7 @@ use nix::libc::SIGKILL;
 
 use crate::fixture::{Fixture, agent_that_is_killed, executor, id, kill, trial, until, within};
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("a_container_outlives_its_agent_and_is_found_again", outlives),
         trial("a_container_that_ended_meanwhile_has_its_status", ended_meanwhile),
