@@ -60,13 +60,13 @@ enum Happened {
 struct Opened {
     answer: Answer,
     stream_id: Option<HeaderValue>,
-    records: Option<Records>,
+    records: Option<Box<Records>>,
 }
 
 enum Link {
     Idle,
     Opening(BoxFuture<'static, Result<Opened, Error>>),
-    Open(Records),
+    Open(Box<Records>),
 }
 
 /// Follows one stream across connections.
@@ -281,7 +281,7 @@ async fn open(
         .map_err(transport::Undone::into_error)?;
     let stream_id = response.headers().get(transport::STREAM_ID).cloned();
     let (answer, good) = transport::answer(response).await;
-    let records = good.map(|response| Records::new(connection, response.into_body(), max_record));
+    let records = good.map(|response| Box::new(Records::new(connection, response.into_body(), max_record)));
     Ok(Opened {
         answer,
         stream_id,

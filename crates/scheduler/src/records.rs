@@ -58,16 +58,16 @@ impl Records {
                 }
                 Ok(Progress::Bytes)
             }
-            // A cut inside a record is worth telling from one between records, however the transport puts it.
-            ended => Err(match (self.decoder.missing(), ended) {
-                (Some(missing), _) => Error::Truncated { missing },
-                (None, None) => Error::Closed,
-                (None, Some(Err(error))) => {
+            ended => {
+                if let Some(Err(error)) = ended {
                     tracing::debug!("stream broke: {}", chain(&error));
-                    Error::Closed
                 }
-                (None, Some(Ok(_))) => Error::Closed,
-            }),
+                // A cut inside a record is worth telling from one between records, however the transport puts it.
+                Err(self
+                    .decoder
+                    .missing()
+                    .map_or(Error::Closed, |missing| Error::Truncated { missing }))
+            }
         }
     }
 }
