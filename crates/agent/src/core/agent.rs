@@ -151,7 +151,7 @@ impl Agent {
     fn on_message(&mut self, now: Time, from: &Upid, message: Received, out: &mut Vec<Output>) {
         match message {
             Received::PingSlave(ping) => self.on_ping(now, from, &ping, out),
-            Received::UpdateFramework(update) => self.on_update_framework(now, update, out),
+            Received::UpdateFramework(update) => self.on_update_framework(now, *update, out),
             Received::FrameworkToExecutor(message) => self.on_framework_message(&message, out),
             message if !self.is_master(from) => {
                 tracing::warn!(%from, ?message, "ignoring a message that did not come from the leading master");

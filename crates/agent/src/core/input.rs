@@ -86,7 +86,7 @@ pub enum Received {
     KillTask(internal::KillTaskMessage),
     ShutdownExecutor(internal::ShutdownExecutorMessage),
     ShutdownFramework(internal::ShutdownFrameworkMessage),
-    UpdateFramework(internal::UpdateFrameworkMessage),
+    UpdateFramework(Box<internal::UpdateFrameworkMessage>),
     FrameworkToExecutor(internal::FrameworkToExecutorMessage),
     StatusUpdateAcknowledgement(internal::StatusUpdateAcknowledgementMessage),
 }
