@@ -141,9 +141,12 @@ fn replace(path: &Path, bytes: &[u8], sync: bool) -> Result<(), Error> {
 }
 
 fn temporary_name(path: &Path) -> PathBuf {
-    let letters: String = rand::random::<[u8; 6]>()
-        .into_iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()]))
+    let random = uuid::Uuid::new_v4();
+    let letters: String = random
+        .as_bytes()
+        .iter()
+        .take(6)
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
         .collect();
     path.with_file_name(letters)
 }
