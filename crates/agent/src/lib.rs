@@ -1,5 +1,21 @@
 //! One machine: executors, status updates, checkpoints and recovery; the agent and executor APIs.
+//!
+//! [`core`] decides, [`checkpoint`] knows the disk, [`process`] is the shell that carries messages, calls and timers to
+//! the core and its outputs out, [`Server`] starts it all.
 
+mod api;
 pub mod checkpoint;
 pub mod core;
-pub mod wire;
+mod detector;
+mod error;
+mod flags;
+mod gc;
+pub mod machine;
+mod outbox;
+mod process;
+mod server;
+mod writer;
+
+pub use error::Error;
+pub use flags::{Flags, Parsed, TABLE};
+pub use server::Server;

@@ -1,0 +1,179 @@
+//! Containers with their status and usage: GET_CONTAINERS, `/containers`, `/monitor/statistics`.
+
+use std::sync::Arc;
+
+use ::process::Context;
+use ::process::http::{Reply, Request, Response};
+use containerizer::Containerizer;
+use proto::json::{Array, Object, Writer};
+use proto::v1::agent::call::Type as CallType;
+use proto::v1::agent::response::{self, Type};
+use proto::v1::agent::{Call, Response as Answer};
+use proto::{ContentType, v1};
+
+use super::call::encoded;
+use crate::core::executor::Phase;
+use crate::core::{Executor, Framework};
+use crate::process::AgentProcess;
+
+/// One container and whose it is.
+struct Entry {
+    framework: v1::FrameworkId,
+    executor: v1::ExecutorInfo,
+    container: v1::ContainerId,
+}
+
+/// An entry with what the containerizer says of it.
+struct Shown {
+    entry: Entry,
+    status: Option<v1::ContainerStatus>,
+    statistics: Option<v1::ResourceStatistics>,
+}
+
+impl AgentProcess {
+    /// The containers of executors that have not ended and that `wanted` picks.
+    fn entries(&self, wanted: impl Fn(&Framework, &Executor) -> bool) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for framework in self.core.frameworks() {
+            for executor in framework.executors.values() {
+                if executor.phase != Phase::Terminated && wanted(framework, executor) {
+                    entries.push(Entry {
+                        framework: executor.run.framework.to_wire(),
+                        executor: executor.info.clone(),
+                        container: executor.run.container.to_wire(),
+                    });
+                }
+            }
+        }
+        entries
+    }
+
+    /// Answers `/containers`.
+    pub(crate) fn containers(&mut self, _: &mut Context<Self>, request: Request) -> Reply {
+        let of = |name: &str| request.query.get(name).map(str::to_owned);
+        let (container, framework, executor) = (of("container_id"), of("framework_id"), of("executor_id"));
+        let bad = container.is_some() && (framework.is_some() || executor.is_some())
+            || executor.is_some() && framework.is_none();
+        if bad {
+            let text = "Expecting 'container_id', 'framework_id', or 'framework_id' and 'executor_id'";
+            return Response::bad_request(text).into();
+        }
+        let fits = |wanted: &Option<String>, text: &str| wanted.as_deref().is_none_or(|wanted| wanted == text);
+        let entries = self.entries(|_, entry| {
+            fits(&container, entry.run.container.as_str())
+                && fits(&framework, entry.run.framework.as_str())
+                && fits(&executor, entry.run.executor.as_str())
+        });
+        let containerizer = Arc::clone(&self.containerizer);
+        Reply::later(async move {
+            let shown = ask(&*containerizer, entries).await;
+            listed(&request, |array| shown.iter().for_each(|shown| array.object(|object| write(object, shown))))
+        })
+    }
+
+    /// Answers `/monitor/statistics`.
+    pub(crate) fn statistics(&mut self, _: &mut Context<Self>, request: Request) -> Reply {
+        let entries = self.entries(|_, _| true);
+        let containerizer = Arc::clone(&self.containerizer);
+        Reply::later(async move {
+            let shown = ask(&*containerizer, entries).await;
+            listed(&request, |array| {
+                for shown in &shown {
+                    // Compat: what cannot be measured is not in this list.
+                    let Some(statistics) = &shown.statistics else { continue };
+                    array.object(|object| {
+                        write_executor(object, &shown.entry);
+                        object.key("statistics").message(statistics);
+                    });
+                }
+            })
+        })
+    }
+
+    /// Answers `/containerizer/debug`: no operation is ever pending.
+    pub(crate) fn containerizer_debug(&mut self, _: &mut Context<Self>, request: Request) -> Response {
+        Response::json(r#"{"pending":[]}"#, request.jsonp())
+    }
+}
+
+fn listed(request: &Request, fill: impl FnOnce(&mut Array<'_>)) -> Response {
+    let mut out = Vec::new();
+    Writer::new(&mut out).array(fill);
+    Response::json(out, request.jsonp())
+}
+
+fn write_executor(object: &mut Object<'_>, entry: &Entry) {
+    object.text("framework_id", &entry.framework.value);
+    object.text("executor_id", &entry.executor.executor_id.value);
+    object.text("executor_name", entry.executor.name());
+    object.text("source", entry.executor.source.as_deref().unwrap_or_default());
+}
+
+fn write(object: &mut Object<'_>, shown: &Shown) {
+    write_executor(object, &shown.entry);
+    object.text("container_id", &shown.entry.container.value);
+    if let Some(status) = &shown.status {
+        object.key("status").message(status);
+    }
+    if let Some(statistics) = &shown.statistics {
+        object.key("statistics").message(statistics);
+    }
+}
+
+/// Asks for status and usage; what fails is left out.
+async fn ask(containerizer: &dyn Containerizer, entries: Vec<Entry>) -> Vec<Shown> {
+    let mut all = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let status = containerizer.status(&entry.container).await.ok();
+        let statistics = containerizer.usage(&entry.container).await.ok();
+        all.push(Shown { entry, status, statistics });
+    }
+    all
+}
+
+pub(super) fn get_containers(process: &AgentProcess, accepted: ContentType) -> Reply {
+    let entries = process.entries(|_, _| true);
+    let containerizer = Arc::clone(&process.containerizer);
+    Reply::later(async move {
+        let shown = ask(&*containerizer, entries).await;
+        let containers: Vec<_> = shown
+            .into_iter()
+            .map(|shown| response::get_containers::Container {
+                framework_id: Some(shown.entry.framework),
+                executor_name: Some(shown.entry.executor.name().to_owned()),
+                executor_id: Some(shown.entry.executor.executor_id),
+                container_id: shown.entry.container,
+                container_status: shown.status,
+                resource_statistics: shown.statistics,
+            })
+            .collect();
+        // Compat: without containers the part is absent (golden/http/024).
+        let get_containers = (!containers.is_empty()).then_some(response::GetContainers { containers });
+        let answer = Answer { r#type: Some(Type::GetContainers as i32), get_containers, ..Answer::default() };
+        encoded(accepted, answer).response().await
+    })
+}
+
+/// Nested and standalone containers are not made here, so none can be found.
+pub(super) fn unknown(call: &Call) -> Reply {
+    let id = match call.r#type() {
+        CallType::WaitNestedContainer => call.wait_nested_container.as_ref().map(|call| &call.container_id),
+        CallType::KillNestedContainer => call.kill_nested_container.as_ref().map(|call| &call.container_id),
+        CallType::WaitContainer => call.wait_container.as_ref().map(|call| &call.container_id),
+        _ => call.kill_container.as_ref().map(|call| &call.container_id),
+    };
+    let text = format!("Container {} cannot be found", id.map(dotted).unwrap_or_default());
+    Response::text(::process::http::StatusCode::NOT_FOUND, text).into()
+}
+
+/// The chain of a container's ids, outermost first.
+fn dotted(id: &v1::ContainerId) -> String {
+    let mut chain = vec![id.value.as_str()];
+    let mut parent = id.parent.as_deref();
+    while let Some(id) = parent {
+        chain.push(&id.value);
+        parent = id.parent.as_deref();
+    }
+    chain.reverse();
+    chain.join(".")
+}

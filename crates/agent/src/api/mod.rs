@@ -1,0 +1,44 @@
+//! What the agent answers over HTTP: the v1 agent API, the executor API, and the v0 endpoints.
+
+mod call;
+mod containers;
+mod executor;
+mod files;
+mod metrics;
+mod state;
+mod tasks;
+mod v0;
+
+use parking_lot::Mutex;
+use ::process::Time;
+use ::process::flags::Values;
+pub(crate) use metrics::publish;
+
+/// What the endpoints tell that is not the core's to know.
+#[derive(Debug)]
+pub(crate) struct Info {
+    /// The flags in force.
+    pub(crate) flags: Values,
+    /// Whether an error in the checkpoint ends the start.
+    pub(crate) strict: bool,
+    /// When the agent was started.
+    pub(crate) started: Time,
+    /// When recovery was over.
+    recovered: Mutex<Option<Time>>,
+}
+
+impl Info {
+    pub(crate) const fn new(flags: Values, strict: bool, started: Time) -> Self {
+        Self { flags, strict, started, recovered: Mutex::new(None) }
+    }
+
+    /// Recovery is over.
+    pub(crate) fn recovered(&self, now: Time) {
+        *self.recovered.lock() = Some(now);
+    }
+
+    /// How long recovery took.
+    pub(crate) fn recovery_time(&self) -> Option<std::time::Duration> {
+        self.recovered.lock().map(|at| at.since(self.started))
+    }
+}

@@ -1,0 +1,279 @@
+//! The agent's flags: the table, and what it means.
+
+mod attributes;
+mod table;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use attributes::parse_attributes;
+use process::flags::{Error, Values};
+use proto::v1;
+use resources::Resources;
+pub use table::TABLE;
+
+use crate::core::{ReconfigurationPolicy, RecoverMode};
+
+/// The longest `--executor_reregistration_timeout`.
+const MAX_REREGISTRATION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a command line asks for.
+#[derive(Debug, Clone)]
+pub enum Parsed {
+    /// To run an agent.
+    Run(Box<Flags>),
+    /// To print this text and exit.
+    Help(String),
+    /// To print this text and exit.
+    Version(String),
+}
+
+/// The flags of an agent, checked.
+#[derive(Debug, Clone)]
+pub struct Flags {
+    /// All of them, as `/flags` shows them, and the warnings about them.
+    pub values: Values,
+    /// Where the master is: `host:port`.
+    pub master: String,
+    /// Address to bind; that of the host's name when unset.
+    pub ip: Option<Ipv4Addr>,
+    /// Port to bind; 0 is any.
+    pub port: u16,
+    /// Address that others are told.
+    pub advertise_ip: Option<Ipv4Addr>,
+    /// Port that others are told.
+    pub advertise_port: Option<u16>,
+    /// Name that others are told.
+    pub hostname: Option<String>,
+    /// Whether the name is looked up when it is not given.
+    pub hostname_lookup: bool,
+    /// Sandboxes and checkpoints.
+    pub work_dir: PathBuf,
+    /// State of containers that does not survive a reboot; chosen from the machine when unset.
+    pub runtime_dir: Option<PathBuf>,
+    /// Where `mesos-executor` is.
+    pub launcher_dir: String,
+    /// Resources as given; what is missing is detected.
+    pub resources: Option<String>,
+    /// Role of resources given or detected without one.
+    pub default_role: String,
+    /// Attributes.
+    pub attributes: Vec<v1::Attribute>,
+    /// Fault domain.
+    pub domain: Option<v1::DomainInfo>,
+    /// Variables given to every executor.
+    pub executor_environment: BTreeMap<String, String>,
+    /// Whether an error in the checkpoint ends the start.
+    pub strict: bool,
+    /// Whether tasks run as their own user.
+    pub switch_user: bool,
+    /// What becomes of old executors.
+    pub recover: RecoverMode,
+    /// Which changes are accepted at a restart.
+    pub reconfiguration_policy: ReconfigurationPolicy,
+    /// Endpoints that answer 403.
+    pub disabled_endpoints: Vec<String>,
+}
+
+impl Flags {
+    /// Reads a command line (without the program's name) and an environment.
+    ///
+    /// # Errors
+    /// For flags that are unknown, ill-formed, out of range, or ask for what would be unsafe to ignore.
+    pub fn parse(
+        args: impl IntoIterator<Item = String>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Parsed, Error> {
+        let values = TABLE.parse(args, environment)?;
+        if values.bool("help") {
+            return Ok(Parsed::Help(TABLE.usage()));
+        }
+        if values.bool("version") {
+            return Ok(Parsed::Version(format!("mesos {}", process::build::VERSION)));
+        }
+        Self::new(values).map(Box::new).map(Parsed::Run)
+    }
+
+    /// Checks flags that have been read.
+    ///
+    /// # Errors
+    /// For values out of range, or that ask for what would be unsafe to ignore.
+    pub fn new(values: Values) -> Result<Self, Error> {
+        refuse_unsafe(&values)?;
+        let needed = |name: &str| {
+            let text = values.text(name).filter(|text| !text.is_empty());
+            text.map(str::to_owned).ok_or_else(|| Error::Rejected(format!("flag '{name}' is needed")))
+        };
+        let work_dir = PathBuf::from(needed("work_dir")?);
+        let port = values.int("port").and_then(|port| u16::try_from(port).ok());
+        let timeout = values.duration("executor_reregistration_timeout").unwrap_or_default();
+        if timeout > MAX_REREGISTRATION_TIMEOUT {
+            return Err(rejected(&values, "executor_reregistration_timeout", "expected at most 15secs"));
+        }
+        let headroom = values.double("gc_disk_headroom").unwrap_or_default();
+        if !(0.0..=1.0).contains(&headroom) {
+            return Err(rejected(&values, "gc_disk_headroom", "expected 0.0 to 1.0"));
+        }
+        if let Some(text) = values.text("resources") {
+            Resources::parse(text).map_err(|error| rejected(&values, "resources", &error.to_string()))?;
+        }
+        let attributes = values.text("attributes").map(parse_attributes).transpose();
+        Ok(Self {
+            master: needed("master")?,
+            ip: text(&values, "ip", "expected an IPv4 address")?,
+            port: port.ok_or_else(|| rejected(&values, "port", "expected 0 to 65535"))?,
+            advertise_ip: text(&values, "advertise_ip", "expected an IPv4 address")?,
+            advertise_port: text(&values, "advertise_port", "expected a port")?,
+            hostname: values.text("hostname").map(str::to_owned),
+            hostname_lookup: values.bool("hostname_lookup"),
+            work_dir,
+            runtime_dir: values.text("runtime_dir").map(PathBuf::from),
+            launcher_dir: values.text("launcher_dir").unwrap_or_default().to_owned(),
+            resources: values.text("resources").map(str::to_owned),
+            default_role: values.text("default_role").unwrap_or("*").to_owned(),
+            attributes: attributes.map_err(|error| rejected(&values, "attributes", &error))?.unwrap_or_default(),
+            domain: domain(&values)?,
+            executor_environment: variables(&values)?,
+            strict: values.bool("strict"),
+            switch_user: values.bool("switch_user"),
+            recover: match values.text("recover") {
+                Some("reconnect") => RecoverMode::Reconnect,
+                Some("cleanup") => RecoverMode::Cleanup,
+                _ => return Err(rejected(&values, "recover", "expected 'reconnect' or 'cleanup'")),
+            },
+            reconfiguration_policy: match values.text("reconfiguration_policy") {
+                Some("equal") => ReconfigurationPolicy::Equal,
+                Some("additive") => ReconfigurationPolicy::Additive,
+                _ => return Err(rejected(&values, "reconfiguration_policy", "expected 'equal' or 'additive'")),
+            },
+            disabled_endpoints: disabled_endpoints(&values)?,
+            values,
+        })
+    }
+
+    /// Settings of the program's log.
+    pub fn logging(&self) -> process::logging::Config {
+        process::logging::Config::from_flags("mesos-agent", &self.values)
+    }
+
+    /// A duration that has a default.
+    pub(crate) fn duration(&self, name: &str) -> Duration {
+        self.values.duration(name).unwrap_or_default()
+    }
+}
+
+/// A flag whose neglect would leave a door open ends the start instead.
+fn refuse_unsafe(values: &Values) -> Result<(), Error> {
+    for name in ["authenticate_http_executors", "authenticate_http_readonly", "authenticate_http_readwrite"] {
+        if values.bool(name) {
+            return Err(Error::Rejected(format!("flag '{name}' cannot be honoured by this version")));
+        }
+    }
+    for name in ["acls", "credential", "master_detector", "modules", "modules_dir", "ip_discovery_command"] {
+        if values.is_given(name) {
+            return Err(Error::Rejected(format!("flag '{name}' cannot be honoured by this version")));
+        }
+    }
+    let master = values.text("master").unwrap_or_default();
+    if master.starts_with("zk://") {
+        return Err(rejected(values, "master", "this version finds masters by address only: host:port"));
+    }
+    for (name, only) in [("containerizers", "mesos"), ("authorizer", "local"), ("launcher", "posix")] {
+        if values.text(name) != Some(only) {
+            return Err(rejected(values, name, &format!("only '{only}' is built in")));
+        }
+    }
+    let isolation = values.text("isolation").unwrap_or_default();
+    if isolation.split(',').any(|isolator| !matches!(isolator.trim(), "posix/cpu" | "posix/mem" | "")) {
+        return Err(rejected(values, "isolation", "only 'posix/cpu' and 'posix/mem' are built in"));
+    }
+    Ok(())
+}
+
+fn rejected(values: &Values, flag: &str, expected: &str) -> Error {
+    let value = values.value(flag).map(ToString::to_string).unwrap_or_default();
+    Error::Rejected(format!("flag '{flag}' does not take '{value}': {expected}"))
+}
+
+fn text<T: std::str::FromStr>(values: &Values, name: &str, expected: &str) -> Result<Option<T>, Error> {
+    values.text(name).map(|text| text.parse().map_err(|_| rejected(values, name, expected))).transpose()
+}
+
+fn domain(values: &Values) -> Result<Option<v1::DomainInfo>, Error> {
+    let read = |text: &str| proto::json::from_slice(text.as_bytes());
+    values.text("domain").map(read).transpose().map_err(|error| Error::Rejected(format!("flag 'domain': {error}")))
+}
+
+fn variables(values: &Values) -> Result<BTreeMap<String, String>, Error> {
+    let name = "executor_environment_variables";
+    let read = |text: &str| serde_json::from_str::<BTreeMap<String, String>>(text);
+    let variables = values.text(name).map(read).transpose();
+    Ok(variables.map_err(|error| rejected(values, name, &error.to_string()))?.unwrap_or_default())
+}
+
+fn disabled_endpoints(values: &Values) -> Result<Vec<String>, Error> {
+    let read = |text: &str| proto::json::from_slice::<proto::internal::Firewall>(text.as_bytes());
+    let rules = values.text("firewall_rules").map(read).transpose();
+    let rules = rules.map_err(|error| rejected(values, "firewall_rules", &error.to_string()))?;
+    Ok(rules.and_then(|rules| rules.disabled_endpoints).map(|rule| rule.paths).unwrap_or_default())
+}
+
+/// Splits `host:port`; the port may be left out.
+pub(crate) fn master_address(text: &str) -> (&str, u16) {
+    const PORT: u16 = 5050;
+    if let Ok(address) = text.parse::<SocketAddrV4>() {
+        return (text.split(':').next().unwrap_or_default(), address.port());
+    }
+    match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) => (host, port),
+        _ => (text, PORT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Flags, String> {
+        let args = args.iter().map(ToString::to_string);
+        match Flags::parse(args, Vec::<(String, String)>::new()) {
+            Ok(Parsed::Run(flags)) => Ok(*flags),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    const NEEDED: [&str; 2] = ["--master=127.0.0.1:5050", "--work_dir=/w"];
+
+    #[test]
+    fn the_defaults_are_those_of_mesos() {
+        let flags = parse(&NEEDED).unwrap();
+        assert_eq!((flags.port, flags.strict, flags.switch_user), (5051, true, true));
+        assert_eq!(flags.duration("executor_registration_timeout"), Duration::from_secs(60));
+        assert_eq!(flags.duration("gc_delay"), Duration::from_secs(7 * 24 * 3600));
+        assert_eq!(flags.default_role, "*");
+    }
+
+    #[test]
+    fn what_is_needed_or_out_of_range_is_named() {
+        assert_eq!(parse(&["--master=a:1"]).unwrap_err(), "flag 'work_dir' is needed");
+        assert_eq!(parse(&["--work_dir=/w"]).unwrap_err(), "flag 'master' is needed");
+        let with = |flag| parse(&[NEEDED[0], NEEDED[1], flag]).unwrap_err();
+        assert_eq!(
+            with("--executor_reregistration_timeout=16secs"),
+            "flag 'executor_reregistration_timeout' does not take '16secs': expected at most 15secs"
+        );
+        assert_eq!(with("--recover=maybe"), "flag 'recover' does not take 'maybe': expected 'reconnect' or 'cleanup'");
+        assert!(with("--authenticate_http_executors").contains("cannot be honoured"));
+        assert!(with("--isolation=cgroups/mem").contains("built in"));
+    }
+
+    #[test]
+    fn the_master_is_a_host_and_a_port() {
+        assert_eq!(master_address("127.0.0.1:5050"), ("127.0.0.1", 5050));
+        assert_eq!(master_address("m.example:15050"), ("m.example", 15050));
+        assert_eq!(master_address("m.example"), ("m.example", 5050));
+    }
+}

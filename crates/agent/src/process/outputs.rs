@@ -1,0 +1,202 @@
+//! The core's outputs on their way out.
+
+use std::sync::Arc;
+
+use ::process::{Context, LinkMode, Upid};
+use containerizer::{Containerizer, Launched};
+use futures_util::FutureExt;
+
+use super::AgentProcess;
+use crate::Error;
+use crate::core::{ContainerId, Input, Output, Run, Sent, WriteId};
+use crate::writer::{Callback, Job, Writer};
+
+impl AgentProcess {
+    pub(super) fn start_writer(&mut self, ctx: &Context<Self>) {
+        let handle = ctx.handle();
+        let done = move |outcome: Result<WriteId, _>| {
+            handle.dispatch(move |this, ctx| match outcome {
+                Ok(write) => this.on_written(ctx, write),
+                Err(error) => this.finish(ctx, Err(Error::Checkpoint(error))),
+            });
+        };
+        match Writer::start(self.disk.clone(), done) {
+            Ok(writer) => self.writer = Some(writer),
+            Err(error) => self.finish(ctx, Err(Error::WorkDir(error))),
+        }
+    }
+
+    fn on_written(&mut self, ctx: &Context<Self>, write: WriteId) {
+        for output in self.outbox.written(write) {
+            self.carry_out(ctx, output);
+        }
+    }
+
+    pub(super) fn write(&self, job: Job) {
+        if let Some(writer) = &self.writer {
+            writer.push(job);
+        }
+    }
+
+    /// Reads the checkpoint, off this process's thread, and tells the core.
+    pub(super) fn recover(&self, ctx: &Context<Self>) {
+        let disk = self.disk.clone();
+        let strict = self.info.strict;
+        let read = tokio::task::spawn_blocking(move || disk.recover(strict));
+        ctx.then(read, |this, ctx, state| match state {
+            Ok(Ok(state)) => this.step(ctx, Input::Recovered(Box::new(state))),
+            Ok(Err(error)) => this.finish(ctx, Err(Error::Checkpoint(error))),
+            Err(error) => this.finish(ctx, Err(Error::Failed(format!("recovery broke off: {error}")))),
+        });
+    }
+
+    pub(super) fn carry_out(&mut self, ctx: &Context<Self>, output: Output) {
+        match output {
+            Output::Checkpoint { write, what } => self.write(Job::Write(write, what)),
+            Output::Detect => self.detect(ctx),
+            Output::Link(pid) => ctx.link(&pid, LinkMode::Reuse),
+            Output::Send { to, message, .. } => send(ctx, &to, message),
+            Output::Reply { request, reply } => self.reply = Some((request, reply)),
+            Output::Event { stream, event, .. } => self.send_event(ctx, stream, &event),
+            Output::CloseStream(stream) => drop(self.streams.remove(&stream)),
+            Output::RecoverContainers(states) => {
+                let containerizer = Arc::clone(&self.containerizer);
+                let recovered = async move { containerizer.recover(states).await };
+                ctx.then(recovered, |this, ctx, outcome| match outcome {
+                    Ok(found) => {
+                        tracing::info!(live = found.live.len(), ended = found.ended.len(),
+                            orphans = found.orphans.len(), "containers recovered");
+                        this.step(ctx, Input::ContainersRecovered);
+                    }
+                    Err(error) => this.finish(ctx, Err(Error::Containers(error))),
+                });
+            }
+            Output::Launch { container, run, config, .. } => self.launch(ctx, container, run, *config),
+            Output::Wait { container, run } => {
+                self.show_sandbox(ctx, &run);
+                self.wait(ctx, container);
+            }
+            Output::UpdateContainer { container, resources } => {
+                let containerizer = Arc::clone(&self.containerizer);
+                let id = container.to_wire();
+                let updated = async move { containerizer.update(&id, resources).await };
+                ctx.then(updated, move |this, ctx, outcome| match outcome {
+                    // A container that is not there yet, or no longer, has no resources to change.
+                    Ok(()) | Err(containerizer::Error::UnknownContainer(_)) => {}
+                    Err(error) => {
+                        let cause = chain(&error);
+                        this.step(ctx, Input::UpdateFailed { container, cause });
+                    }
+                });
+            }
+            Output::Destroy(container) => self.destroy(ctx, container),
+            Output::ScheduleGc(discarded) => self.discard(ctx, &discarded),
+            Output::UnscheduleGc(kept) => self.keep(&kept),
+            Output::Exit(exit) => self.exit(ctx, exit),
+        }
+    }
+
+    fn detect(&self, ctx: &Context<Self>) {
+        let (detector, clock) = (self.detector.clone(), ctx.runtime().clock().clone());
+        let detected = async move { detector.detect(&clock).await };
+        ctx.then(detected, |this, ctx, master| this.step(ctx, Input::Detected(Some(master))));
+    }
+
+    /// Makes the place of the sandbox (in order with the checkpoint), then the container.
+    fn launch(
+        &mut self,
+        ctx: &Context<Self>,
+        container: ContainerId,
+        run: Run,
+        config: containerizer::ContainerConfig,
+    ) {
+        self.preparing.insert(container.clone());
+        let handle = ctx.handle();
+        let made = Callback(Box::new({
+            let run = run.clone();
+            move |outcome| {
+                handle.dispatch(move |this, ctx| match outcome {
+                    Ok(()) => this.start_container(ctx, container, &run, config),
+                    Err(error) => this.step(ctx, Input::LaunchFailed { container, cause: chain(&error) }),
+                });
+            }
+        }));
+        self.write(Job::Sandbox(run, made));
+    }
+
+    fn start_container(
+        &mut self,
+        ctx: &Context<Self>,
+        container: ContainerId,
+        run: &Run,
+        config: containerizer::ContainerConfig,
+    ) {
+        if !self.preparing.remove(&container) {
+            // Destroyed before it came to be.
+            self.step(ctx, Input::Terminated { container, termination: None });
+            return;
+        }
+        self.show_sandbox(ctx, run);
+        let containerizer = Arc::clone(&self.containerizer);
+        let id = container.to_wire();
+        let launched = async move { containerizer.launch(&id, config).await };
+        ctx.then(launched, move |this, ctx, outcome| match outcome {
+            Ok(Launched::Success { pid }) => {
+                this.step(ctx, Input::Launched { container: container.clone(), pid });
+                this.wait(ctx, container);
+            }
+            Ok(Launched::AlreadyLaunched) => {}
+            Ok(Launched::NotSupported) => this.step(ctx, Input::Terminated { container, termination: None }),
+            Err(error) => this.step(ctx, Input::LaunchFailed { container, cause: chain(&error) }),
+        });
+    }
+
+    fn wait(&self, ctx: &Context<Self>, container: ContainerId) {
+        let containerizer = Arc::clone(&self.containerizer);
+        let id = container.to_wire();
+        let ended = async move { containerizer.wait(&id).await };
+        ctx.then(ended, |this, ctx, termination| this.step(ctx, Input::Terminated { container, termination }));
+    }
+
+    /// Kills a container. Its end is told by the waiting that goes on, except for one that never came to be.
+    fn destroy(&mut self, ctx: &Context<Self>, container: ContainerId) {
+        if self.preparing.remove(&container) {
+            return;
+        }
+        let containerizer: Arc<dyn Containerizer> = Arc::clone(&self.containerizer);
+        let id = container.to_wire();
+        let destroyed = async move { containerizer.destroy(&id).await };
+        ctx.then(destroyed.boxed(), |this, ctx, outcome| match outcome {
+            Ok(Some(_)) => {}
+            Ok(None) => this.step(ctx, Input::Terminated { container, termination: None }),
+            Err(error) => {
+                tracing::error!(%container, error = &error as &dyn std::error::Error, "failed to destroy a container");
+            }
+        });
+    }
+}
+
+fn send(ctx: &Context<AgentProcess>, to: &Upid, message: Sent) {
+    match message {
+        Sent::RegisterSlave(message) => ctx.send(to, &*message),
+        Sent::ReregisterSlave(message) => ctx.send(to, &*message),
+        Sent::UnregisterSlave(message) => ctx.send(to, &message),
+        Sent::UpdateSlave(message) => ctx.send(to, &*message),
+        Sent::PongSlave(message) => ctx.send(to, &message),
+        Sent::StatusUpdate(message) => ctx.send(to, &*message),
+        Sent::ExitedExecutor(message) => ctx.send(to, &message),
+        Sent::ExecutorToFramework(message) => ctx.send(to, &message),
+    }
+}
+
+/// An error with all that caused it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
