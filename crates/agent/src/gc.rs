@@ -20,7 +20,11 @@ impl Schedule {
     /// Nothing scheduled. `delay` is the longest age of a directory, `headroom` the share of the disk that counts as
     /// used beyond what is used.
     pub const fn new(delay: Duration, headroom: f64) -> Self {
-        Self { delay, headroom, scheduled: BTreeMap::new() }
+        Self {
+            delay,
+            headroom,
+            scheduled: BTreeMap::new(),
+        }
     }
 
     /// Schedules a directory that was last changed at `changed`. A later call for the same path counts.
@@ -31,7 +35,8 @@ impl Schedule {
 
     /// Keeps a directory, and all above it, for it is used again.
     pub fn keep(&mut self, path: &Path) {
-        self.scheduled.retain(|scheduled, _| scheduled != path && !path.starts_with(scheduled));
+        self.scheduled
+            .retain(|scheduled, _| scheduled != path && !path.starts_with(scheduled));
     }
 
     /// The oldest a directory may get while this share of the disk is used.
@@ -68,11 +73,15 @@ impl Schedule {
 /// The directories among `paths` that have nothing mounted below them, and how many have. What is mounted in a sandbox
 /// (a volume) must never be removed with it; an unreadable mount table spares everything.
 pub fn without_mounts(paths: Vec<PathBuf>) -> (Vec<PathBuf>, usize) {
-    let Ok(table) = std::fs::read_to_string("/proc/self/mountinfo") else { return (Vec::new(), paths.len()) };
+    let Ok(table) = std::fs::read_to_string("/proc/self/mountinfo") else {
+        return (Vec::new(), paths.len());
+    };
     let mounts: Vec<&str> = table.lines().filter_map(|line| line.split(' ').nth(4)).collect();
     let all = paths.len();
-    let free: Vec<PathBuf> =
-        paths.into_iter().filter(|path| !mounts.iter().any(|mount| Path::new(mount).starts_with(path))).collect();
+    let free: Vec<PathBuf> = paths
+        .into_iter()
+        .filter(|path| !mounts.iter().any(|mount| Path::new(mount).starts_with(path)))
+        .collect();
     let spared = all - free.len();
     (free, spared)
 }
@@ -137,7 +146,10 @@ mod tests {
             gc.add(path.into(), now, now);
         }
         gc.keep(Path::new("/f/e"));
-        assert_eq!(gc.take_due(now, Duration::ZERO), [PathBuf::from("/f/e/run"), PathBuf::from("/other")]);
+        assert_eq!(
+            gc.take_due(now, Duration::ZERO),
+            [PathBuf::from("/f/e/run"), PathBuf::from("/other")]
+        );
     }
 
     #[test]

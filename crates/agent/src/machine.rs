@@ -20,7 +20,11 @@ const PORTS: &str = "ports:[31000-32000]";
 ///
 /// # Errors
 /// When the text cannot be read, or the machine does not tell.
-pub fn resources(text: Option<&str>, default_role: &str, work_dir: &Path) -> Result<Vec<v1::Resource>, Error> {
+pub fn resources(
+    text: Option<&str>,
+    default_role: &str,
+    work_dir: &Path,
+) -> Result<Vec<v1::Resource>, Error> {
     let mut all = given(text.unwrap_or_default(), default_role)?;
     for name in ["cpus", "mem", "disk", "ports"] {
         if all.iter().any(|resource| resource.name == name) {
@@ -55,7 +59,11 @@ pub struct Machine {
 pub fn detect(work_dir: &Path) -> Result<Machine, Error> {
     #[expect(clippy::cast_precision_loss, reason = "no machine has that many processors")]
     let cpus = cpus() as f64;
-    Ok(Machine { cpus, mem_mb: mem()?, disk_mb: disk(work_dir)? })
+    Ok(Machine {
+        cpus,
+        mem_mb: mem()?,
+        disk_mb: disk(work_dir)?,
+    })
 }
 
 /// Reads text resource by resource, since the master is told of them in the operator's order.
@@ -70,19 +78,31 @@ fn given(text: &str, default_role: &str) -> Result<Vec<v1::Resource>, Error> {
     }
     let merged = Resources::from_proto_lenient(&all);
     // The same resource named twice is one; then the order does not matter any more.
-    if merged.len() < all.len() { Ok(merged.to_proto()) } else { Ok(all) }
+    if merged.len() < all.len() {
+        Ok(merged.to_proto())
+    } else {
+        Ok(all)
+    }
 }
 
 fn parse(text: &str, default_role: &str) -> Result<Vec<v1::Resource>, Error> {
     let parsed = Resources::parse_for(text, default_role);
-    parsed.map(|resources| resources.to_proto()).map_err(|error| Error::Resources(error.to_string()))
+    parsed
+        .map(|resources| resources.to_proto())
+        .map_err(|error| Error::Resources(error.to_string()))
 }
 
 /// Processors that are online.
 fn cpus() -> usize {
     let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok();
     let counted = online.as_deref().map(count_list).filter(|count| *count > 0);
-    counted.or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get)).unwrap_or(1)
+    counted
+        .or_else(|| {
+            std::thread::available_parallelism()
+                .ok()
+                .map(std::num::NonZero::get)
+        })
+        .unwrap_or(1)
 }
 
 /// How many numbers a list such as `0-3,8` names.
@@ -96,9 +116,14 @@ fn count_list(list: &str) -> usize {
 }
 
 fn mem() -> Result<u64, Error> {
-    let table = std::fs::read_to_string("/proc/meminfo").map_err(|source| Error::Machine { what: "memory", source })?;
+    let table = std::fs::read_to_string("/proc/meminfo").map_err(|source| Error::Machine {
+        what: "memory",
+        source,
+    })?;
     let line = table.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
+    let kilobytes = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|number| number.parse::<u64>().ok());
     let total = kilobytes.unwrap_or_default() / 1024;
     Ok(spare(total, SPARED_MEM))
 }
@@ -110,7 +135,11 @@ fn disk(work_dir: &Path) -> Result<u64, Error> {
 
 /// All but the spared part, or half when there is less than twice that.
 const fn spare(total: u64, spared: u64) -> u64 {
-    if total >= 2 * spared { total - spared } else { total / 2 }
+    if total >= 2 * spared {
+        total - spared
+    } else {
+        total / 2
+    }
 }
 
 /// Size in bytes of the file system that holds `path` (or the nearest directory above it that exists), and the used
@@ -119,13 +148,22 @@ const fn spare(total: u64, spared: u64) -> u64 {
 /// # Errors
 /// When the system does not tell.
 pub fn disk_usage(path: &Path) -> Result<(u64, f64), Error> {
-    let existing = path.ancestors().find(|path| path.exists()).unwrap_or_else(|| Path::new("/"));
-    let stat = nix::sys::statvfs::statvfs(existing)
-        .map_err(|error| Error::Machine { what: "disk space", source: error.into() })?;
+    let existing = path
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| Path::new("/"));
+    let stat = nix::sys::statvfs::statvfs(existing).map_err(|error| Error::Machine {
+        what: "disk space",
+        source: error.into(),
+    })?;
     let total = stat.blocks() * stat.fragment_size();
     let free = stat.blocks_free() * stat.fragment_size();
     #[expect(clippy::cast_precision_loss, reason = "a share")]
-    let used = if total == 0 { 0.0 } else { (total - free.min(total)) as f64 / total as f64 };
+    let used = if total == 0 {
+        0.0
+    } else {
+        (total - free.min(total)) as f64 / total as f64
+    };
     Ok((total, used))
 }
 
@@ -134,7 +172,10 @@ pub fn hostname(ip: Ipv4Addr) -> String {
     if ip.is_loopback() {
         return "localhost".to_owned();
     }
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| ip.to_string())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| ip.to_string())
 }
 
 #[cfg(test)]

@@ -59,7 +59,10 @@ impl Outbox {
         if to == Destination::Everything {
             needs = last.0;
         }
-        let behind = self.held.iter().any(|(_, held)| to != Destination::Own && destination(held) == to);
+        let behind = self
+            .held
+            .iter()
+            .any(|(_, held)| to != Destination::Own && destination(held) == to);
         if needs <= self.written && !behind {
             return Some(output);
         }
@@ -105,7 +108,11 @@ mod tests {
 
     fn send(to: &str, after: Option<u64>) -> Output {
         let message = Sent::PongSlave(PongSlaveMessage::default());
-        Output::Send { to: to.parse().unwrap(), message, after: after.map(WriteId) }
+        Output::Send {
+            to: to.parse().unwrap(),
+            message,
+            after: after.map(WriteId),
+        }
     }
 
     #[test]
@@ -114,10 +121,17 @@ mod tests {
         let mut outbox = Outbox::default();
         assert_eq!(outbox.push(send("m@1.1.1.1:1", Some(2)), last), None);
         assert_eq!(outbox.push(send("m@1.1.1.1:1", None), last), None);
-        assert_eq!(outbox.push(send("o@1.1.1.1:1", None), last), Some(send("o@1.1.1.1:1", None)));
+        assert_eq!(
+            outbox.push(send("o@1.1.1.1:1", None), last),
+            Some(send("o@1.1.1.1:1", None))
+        );
         assert_eq!(outbox.push(Output::Exit(Exit::Done), last), None);
         assert_eq!(outbox.written(WriteId(1)), []);
-        let all = [send("m@1.1.1.1:1", Some(2)), send("m@1.1.1.1:1", None), Output::Exit(Exit::Done)];
+        let all = [
+            send("m@1.1.1.1:1", Some(2)),
+            send("m@1.1.1.1:1", None),
+            Output::Exit(Exit::Done),
+        ];
         assert_eq!(outbox.written(WriteId(2)), all);
         assert!(outbox.is_empty());
     }

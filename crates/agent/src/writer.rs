@@ -55,7 +55,9 @@ impl Writer {
         done: impl Fn(Result<WriteId, Error>) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || run(&disk, &queue, &done))?;
+        std::thread::Builder::new()
+            .name("checkpoint".to_owned())
+            .spawn(move || run(&disk, &queue, &done))?;
         Ok(Self { jobs })
     }
 

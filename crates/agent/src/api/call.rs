@@ -7,6 +7,7 @@ use proto::v1::agent::call::Type;
 use proto::v1::agent::{Call, Response as Answer, response};
 use proto::{ContentType, v1};
 
+use super::executor::Refusal;
 use super::{containers, files, metrics, state};
 use crate::core::Phase;
 use crate::process::AgentProcess;
@@ -18,55 +19,96 @@ impl AgentProcess {
     pub(crate) fn agent_call(&mut self, ctx: &Context<Self>, request: &Request) -> Reply {
         match self.checked(request) {
             Ok((call, accepted)) => self.serve(ctx, call, accepted),
-            Err(response) => response.into(),
+            Err(refusal) => (*refusal).into(),
         }
     }
 
-    fn checked(&self, request: &Request) -> Result<(Call, ContentType), Response> {
+    fn checked(&self, request: &Request) -> Result<(Call, ContentType), Refusal> {
         if self.core.phase() == Phase::Recovering {
-            return Err(Response::unavailable("Agent has not finished recovery"));
+            return Err(Response::unavailable("Agent has not finished recovery").into());
         }
         if request.method != Method::POST {
-            return Err(Response::method_not_allowed(&["POST"], Some(request.method.as_str())));
+            return Err(Response::method_not_allowed(&["POST"], Some(request.method.as_str())).into());
         }
         let streamed = request.header("content-type") == Some(RECORDIO);
         if streamed {
             // Input streams need containers with an I/O switchboard, which this agent does not make.
-            return Err(Response::status(StatusCode::NOT_IMPLEMENTED));
+            return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
         }
         if request.header("content-type").is_some() && request.header("message-content-type").is_some() {
             let text = "Expecting 'Message-Content-Type' to be not set for non-streaming requests";
-            return Err(Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+            return Err(Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into());
         }
         let call: Call = super::executor::decode(request)?;
         let accepted = super::executor::accept(request)?;
-        validate(&call).map_err(|flaw| Response::bad_request(format!("Failed to validate agent::Call: {flaw}")))?;
+        validate(&call).map_err(|flaw| {
+            Box::new(Response::bad_request(format!(
+                "Failed to validate agent::Call: {flaw}"
+            )))
+        })?;
         Ok((call, accepted))
     }
 
     fn serve(&mut self, ctx: &Context<Self>, call: Call, accepted: ContentType) -> Reply {
         use response::Type as Kind;
-        let answer = |kind: Kind| Answer { r#type: Some(kind as i32), ..Answer::default() };
+        let answer = |kind: Kind| Answer {
+            r#type: Some(kind as i32),
+            ..Answer::default()
+        };
         match call.r#type() {
             Type::GetHealth => {
                 let get_health = Some(response::GetHealth { healthy: true });
-                encoded(accepted, Answer { get_health, ..answer(Kind::GetHealth) })
+                encoded(
+                    accepted,
+                    Answer {
+                        get_health,
+                        ..answer(Kind::GetHealth)
+                    },
+                )
             }
             Type::GetFlags => {
                 let flags = self.info.flags.display();
-                let flags = flags.map(|(name, value)| v1::Flag { name: name.to_owned(), value: Some(value) });
-                let get_flags = Some(response::GetFlags { flags: flags.collect() });
-                encoded(accepted, Answer { get_flags, ..answer(Kind::GetFlags) })
+                let flags = flags.map(|(name, value)| v1::Flag {
+                    name: name.to_owned(),
+                    value: Some(value),
+                });
+                let get_flags = Some(response::GetFlags {
+                    flags: flags.collect(),
+                });
+                encoded(
+                    accepted,
+                    Answer {
+                        get_flags,
+                        ..answer(Kind::GetFlags)
+                    },
+                )
             }
             Type::GetVersion => {
-                let get_version = Some(response::GetVersion { version_info: version() });
-                encoded(accepted, Answer { get_version, ..answer(Kind::GetVersion) })
+                let get_version = Some(response::GetVersion {
+                    version_info: version(),
+                });
+                encoded(
+                    accepted,
+                    Answer {
+                        get_version,
+                        ..answer(Kind::GetVersion)
+                    },
+                )
             }
             Type::GetMetrics => metrics::get_metrics(ctx, &call, accepted),
             Type::GetLoggingLevel => {
-                let get_logging_level = Some(response::GetLoggingLevel { level: 0 });
-                encoded(accepted, Answer { get_logging_level, ..answer(Kind::GetLoggingLevel) })
+                let get_logging_level = Some(response::GetLoggingLevel {
+                    level: ::process::logging::level(),
+                });
+                encoded(
+                    accepted,
+                    Answer {
+                        get_logging_level,
+                        ..answer(Kind::GetLoggingLevel)
+                    },
+                )
             }
+            Type::SetLoggingLevel => set_logging_level(ctx, call.set_logging_level.unwrap_or_default()),
             Type::ListFiles => files::list(ctx, call.list_files.unwrap_or_default(), accepted),
             Type::ReadFile => files::read(ctx, call.read_file.unwrap_or_default(), accepted),
             Type::GetState => state::get_state(&self.core, accepted),
@@ -76,23 +118,47 @@ impl AgentProcess {
             Type::GetContainers => containers::get_containers(self, accepted),
             Type::GetAgent => {
                 // Compat: the v1 type has no such field.
-                let agent_info = v1::AgentInfo { checkpoint: None, ..self.core.info().clone() };
-                let get_agent = Some(response::GetAgent { agent_info: Some(agent_info), ..Default::default() });
-                encoded(accepted, Answer { get_agent, ..answer(Kind::GetAgent) })
+                let agent_info = v1::AgentInfo {
+                    checkpoint: None,
+                    ..self.core.info().clone()
+                };
+                let get_agent = Some(response::GetAgent {
+                    agent_info: Some(agent_info),
+                    ..Default::default()
+                });
+                encoded(
+                    accepted,
+                    Answer {
+                        get_agent,
+                        ..answer(Kind::GetAgent)
+                    },
+                )
             }
             Type::GetOperations => {
                 let get_operations = Some(response::GetOperations::default());
-                encoded(accepted, Answer { get_operations, ..answer(Kind::GetOperations) })
+                encoded(
+                    accepted,
+                    Answer {
+                        get_operations,
+                        ..answer(Kind::GetOperations)
+                    },
+                )
             }
             Type::GetResourceProviders => {
                 let get_resource_providers = Some(response::GetResourceProviders::default());
-                encoded(accepted, Answer { get_resource_providers, ..answer(Kind::GetResourceProviders) })
+                encoded(
+                    accepted,
+                    Answer {
+                        get_resource_providers,
+                        ..answer(Kind::GetResourceProviders)
+                    },
+                )
             }
-            Type::WaitNestedContainer | Type::WaitContainer | Type::KillNestedContainer | Type::KillContainer => {
-                containers::unknown(&call)
-            }
+            Type::WaitNestedContainer
+            | Type::WaitContainer
+            | Type::KillNestedContainer
+            | Type::KillContainer => containers::unknown(&call),
             Type::Unknown
-            | Type::SetLoggingLevel
             | Type::LaunchNestedContainer
             | Type::LaunchNestedContainerSession
             | Type::AttachContainerInput
@@ -115,7 +181,9 @@ fn validate(call: &Call) -> Result<(), &'static str> {
     }
     let needed = match call.r#type() {
         Type::GetMetrics if call.get_metrics.is_none() => "Expecting 'get_metrics' to be present",
-        Type::SetLoggingLevel if call.set_logging_level.is_none() => "Expecting 'set_logging_level' to be present",
+        Type::SetLoggingLevel if call.set_logging_level.is_none() => {
+            "Expecting 'set_logging_level' to be present"
+        }
         Type::ListFiles if call.list_files.is_none() => "Expecting 'list_files' to be present",
         Type::ReadFile if call.read_file.is_none() => "Expecting 'read_file' to be present",
         Type::WaitNestedContainer if call.wait_nested_container.is_none() => {
@@ -129,6 +197,14 @@ fn validate(call: &Call) -> Result<(), &'static str> {
         _ => return Ok(()),
     };
     Err(needed)
+}
+
+fn set_logging_level(ctx: &Context<AgentProcess>, call: v1::agent::call::SetLoggingLevel) -> Reply {
+    let duration = std::time::Duration::from_nanos(u64::try_from(call.duration.nanoseconds).unwrap_or(0));
+    match ::process::logging::set_level(call.level, duration, ctx.runtime().clock()) {
+        Ok(()) => Response::ok().into(),
+        Err(error) => Response::bad_request(error.to_string()).into(),
+    }
 }
 
 fn version() -> v1::VersionInfo {

@@ -58,7 +58,8 @@ impl AgentProcess {
             let text = "Expecting 'container_id', 'framework_id', or 'framework_id' and 'executor_id'";
             return Response::bad_request(text).into();
         }
-        let fits = |wanted: &Option<String>, text: &str| wanted.as_deref().is_none_or(|wanted| wanted == text);
+        let fits =
+            |wanted: &Option<String>, text: &str| wanted.as_deref().is_none_or(|wanted| wanted == text);
         let entries = self.entries(|_, entry| {
             fits(&container, entry.run.container.as_str())
                 && fits(&framework, entry.run.framework.as_str())
@@ -67,7 +68,11 @@ impl AgentProcess {
         let containerizer = Arc::clone(&self.containerizer);
         Reply::later(async move {
             let shown = ask(&*containerizer, entries).await;
-            listed(&request, |array| shown.iter().for_each(|shown| array.object(|object| write(object, shown))))
+            listed(&request, |array| {
+                shown
+                    .iter()
+                    .for_each(|shown| array.object(|object| write(object, shown)))
+            })
         })
     }
 
@@ -80,7 +85,9 @@ impl AgentProcess {
             listed(&request, |array| {
                 for shown in &shown {
                     // Compat: what cannot be measured is not in this list.
-                    let Some(statistics) = &shown.statistics else { continue };
+                    let Some(statistics) = &shown.statistics else {
+                        continue;
+                    };
                     array.object(|object| {
                         write_executor(object, &shown.entry);
                         object.key("statistics").message(statistics);
@@ -126,7 +133,11 @@ async fn ask(containerizer: &dyn Containerizer, entries: Vec<Entry>) -> Vec<Show
     for entry in entries {
         let status = containerizer.status(&entry.container).await.ok();
         let statistics = containerizer.usage(&entry.container).await.ok();
-        all.push(Shown { entry, status, statistics });
+        all.push(Shown {
+            entry,
+            status,
+            statistics,
+        });
     }
     all
 }
@@ -149,7 +160,11 @@ pub(super) fn get_containers(process: &AgentProcess, accepted: ContentType) -> R
             .collect();
         // Compat: without containers the part is absent (golden/http/024).
         let get_containers = (!containers.is_empty()).then_some(response::GetContainers { containers });
-        let answer = Answer { r#type: Some(Type::GetContainers as i32), get_containers, ..Answer::default() };
+        let answer = Answer {
+            r#type: Some(Type::GetContainers as i32),
+            get_containers,
+            ..Answer::default()
+        };
         encoded(accepted, answer).response().await
     })
 }

@@ -1,13 +1,18 @@
 //! The v1 executor API: checks, then the core (facts: executor-http, section 1).
 
+use std::pin::Pin;
+use std::task::{self, Poll};
+
 use ::process::Context;
-use ::process::http::{Method, Pipe, PipeError, Request, Response, StatusCode};
+use ::process::http::{Body, BodyError, Data, Method, Pipe, PipeError, Request, Response, StatusCode};
+use http_body::Frame;
 use proto::v1::check_info::Type as CheckType;
 use proto::v1::executor::call::Type;
 use proto::v1::executor::{Call, Event};
 use proto::v1::task_status::Source;
 use proto::v1::{CheckStatusInfo, TaskState};
 use proto::{ContentType, Json, Message, Required};
+use tokio::sync::oneshot;
 
 use crate::core::{Input, Reply, RequestId, StreamId};
 use crate::process::{AgentProcess, ExecutorStream};
@@ -16,23 +21,53 @@ use crate::process::{AgentProcess, ExecutorStream};
 /// again.
 const STREAM_BUFFER: usize = 8 * 1024 * 1024;
 
+/// The answer to a request that is refused.
+pub(super) type Refusal = Box<Response>;
+
+/// A body that tells when it is dropped: the reader is gone then.
+struct Watched {
+    body: Body,
+    _reads: oneshot::Sender<()>,
+}
+
+impl http_body::Body for Watched {
+    type Data = Data;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Data>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+}
+
 impl AgentProcess {
     /// Answers `/api/v1/executor`.
     pub(crate) fn executor_call(&mut self, ctx: &Context<Self>, request: &Request) -> Response {
-        self.try_executor_call(ctx, request).unwrap_or_else(|response| response)
+        self.try_executor_call(ctx, request)
+            .unwrap_or_else(|refusal| *refusal)
     }
 
-    fn try_executor_call(&mut self, ctx: &Context<Self>, request: &Request) -> Result<Response, Response> {
+    fn try_executor_call(&mut self, ctx: &Context<Self>, request: &Request) -> Result<Response, Refusal> {
         if !self.core.accepts_executors() {
-            return Err(Response::unavailable("Agent has not finished recovery"));
+            return Err(Response::unavailable("Agent has not finished recovery").into());
         }
         let call: Call = decode(request)?;
-        validate(&call).map_err(|flaw| Response::bad_request(format!("Failed to validate Executor::Call: {flaw}")))?;
+        validate(&call).map_err(|flaw| {
+            Box::new(Response::bad_request(format!(
+                "Failed to validate Executor::Call: {flaw}"
+            )))
+        })?;
         let kind = call.r#type();
         if kind == Type::Unknown {
-            return Err(Response::status(StatusCode::NOT_IMPLEMENTED));
+            return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
         }
-        let accepted = if kind == Type::Subscribe { Some(accept(request)?) } else { None };
+        let accepted = if kind == Type::Subscribe {
+            Some(accept(request)?)
+        } else {
+            None
+        };
         Ok(self.ask(ctx, call, accepted))
     }
 
@@ -44,17 +79,41 @@ impl AgentProcess {
         if let Some(content_type) = accepted {
             let (pipe, reader) = Pipe::new(STREAM_BUFFER);
             self.streams.insert(stream, ExecutorStream { pipe, content_type });
-            body = Some((content_type, reader));
+            let (reads, gone) = oneshot::channel::<()>();
+            body = Some((
+                content_type,
+                Watched {
+                    body: reader,
+                    _reads: reads,
+                },
+                gone,
+            ));
         }
-        self.step(ctx, Input::Call { request, stream, call: Box::new(call) });
-        let reply = self.reply.take().filter(|(answered, _)| *answered == request).map(|(_, reply)| reply);
+        self.step(
+            ctx,
+            Input::Call {
+                request,
+                stream,
+                call: Box::new(call),
+            },
+        );
+        let reply = self
+            .reply
+            .take()
+            .filter(|(answered, _)| *answered == request)
+            .map(|(_, reply)| reply);
         if reply != Some(Reply::Subscribed) {
             self.streams.remove(&stream);
         }
         match (reply, body) {
-            (Some(Reply::Subscribed), Some((content_type, reader))) => {
-                self.watch_reader(ctx, stream);
-                Response::with_body(StatusCode::OK, reader).header("content-type", content_type.as_str())
+            (Some(Reply::Subscribed), Some((content_type, reader, gone))) => {
+                ctx.then(gone, move |this, ctx, _| {
+                    if this.streams.remove(&stream).is_some() {
+                        this.step(ctx, Input::StreamClosed(stream));
+                    }
+                });
+                let body = Body::from_http_body(reader);
+                Response::with_body(StatusCode::OK, body).header("content-type", content_type.as_str())
             }
             (Some(Reply::Accepted), _) => Response::accepted(),
             (Some(Reply::BadRequest(text)), _) => Response::bad_request(text),
@@ -64,19 +123,11 @@ impl AgentProcess {
         }
     }
 
-    /// Tells the core when an executor's stream is closed by its reader.
-    fn watch_reader(&self, ctx: &Context<Self>, stream: StreamId) {
-        let Some(closed) = self.streams.get(&stream).map(|entry| entry.pipe.reader_closed()) else { return };
-        ctx.then(closed, move |this, ctx, ()| {
-            if this.streams.remove(&stream).is_some() {
-                this.step(ctx, Input::StreamClosed(stream));
-            }
-        });
-    }
-
     /// Writes an event to an executor's stream: one record, one chunk.
     pub(crate) fn send_event(&mut self, ctx: &Context<Self>, stream: StreamId, event: &Event) {
-        let Some(entry) = self.streams.get(&stream) else { return };
+        let Some(entry) = self.streams.get(&stream) else {
+            return;
+        };
         let record = recordio::encode(&entry.content_type.encode(event));
         if entry.pipe.try_send(record) == Err(PipeError::Full) {
             tracing::warn!("an executor does not read its events; closing its stream");
@@ -87,28 +138,41 @@ impl AgentProcess {
 }
 
 /// Checks method and content type, and decodes the body.
-pub(super) fn decode<M: Message + Json + Required + Default>(request: &Request) -> Result<M, Response> {
+pub(super) fn decode<M: Message + Json + Required + Default>(request: &Request) -> Result<M, Refusal> {
     if request.method != Method::POST {
-        return Err(Response::method_not_allowed(&["POST"], Some(request.method.as_str())));
+        return Err(Response::method_not_allowed(&["POST"], Some(request.method.as_str())).into());
     }
     let Some(text) = request.header("content-type") else {
-        return Err(Response::bad_request("Expecting 'Content-Type' to be present"));
+        return Err(Response::bad_request("Expecting 'Content-Type' to be present").into());
     };
     let content_type = ContentType::from_media_type(text).ok_or_else(|| {
-        let text = format!("Expecting 'Content-Type' of {} or {}", ContentType::Json, ContentType::Protobuf);
-        Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+        let text = format!(
+            "Expecting 'Content-Type' of {} or {}",
+            ContentType::Json,
+            ContentType::Protobuf
+        );
+        Box::new(Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
     })?;
     let body = request.body.clone();
-    content_type.decode(body).map_err(|error| Response::bad_request(error.refusal("Call")))
+    content_type
+        .decode(body)
+        .map_err(|error| Box::new(Response::bad_request(error.refusal("Call"))))
 }
 
 /// How the answer is to be encoded: JSON when the client takes it.
-pub(super) fn accept(request: &Request) -> Result<ContentType, Response> {
+pub(super) fn accept(request: &Request) -> Result<ContentType, Refusal> {
     let kinds = [ContentType::Json, ContentType::Protobuf];
-    kinds.into_iter().find(|kind| request.accepts(kind.as_str())).ok_or_else(|| {
-        let text = format!("Expecting 'Accept' to allow {} or {}", ContentType::Json, ContentType::Protobuf);
-        Response::text(StatusCode::NOT_ACCEPTABLE, text)
-    })
+    kinds
+        .into_iter()
+        .find(|kind| request.accepts(kind.as_str()))
+        .ok_or_else(|| {
+            let text = format!(
+                "Expecting 'Accept' to allow {} or {}",
+                ContentType::Json,
+                ContentType::Protobuf
+            );
+            Box::new(Response::text(StatusCode::NOT_ACCEPTABLE, text))
+        })
 }
 
 fn validate(call: &Call) -> Result<(), String> {
@@ -124,18 +188,27 @@ fn validate(call: &Call) -> Result<(), String> {
 }
 
 fn validate_update(call: &Call) -> Result<(), String> {
-    let Some(update) = &call.update else { return Err("Expecting 'update' to be present".to_owned()) };
+    let Some(update) = &call.update else {
+        return Err("Expecting 'update' to be present".to_owned());
+    };
     let status = &update.status;
     match &status.uuid {
         None => return Err("Expecting 'uuid' to be present".to_owned()),
         Some(uuid) if uuid.len() != 16 => return Err("Expecting 'uuid' to be 16 bytes".to_owned()),
         Some(_) => {}
     }
-    if status.executor_id.as_ref().is_some_and(|id| *id != call.executor_id) {
+    if status
+        .executor_id
+        .as_ref()
+        .is_some_and(|id| *id != call.executor_id)
+    {
         return Err("ExecutorID in Call does not match ExecutorID in TaskStatus".to_owned());
     }
     if status.source() != Source::Executor || status.source.is_none() {
-        return Err(format!("Received Call from executor with invalid source, expecting '{}'", "SOURCE_EXECUTOR"));
+        return Err(format!(
+            "Received Call from executor with invalid source, expecting '{}'",
+            "SOURCE_EXECUTOR"
+        ));
     }
     if status.state() == TaskState::TaskStaging {
         return Err("Received TASK_STAGING from executor, which is not allowed".to_owned());
@@ -154,5 +227,9 @@ fn validate_check(check: &CheckStatusInfo) -> Result<(), String> {
         Some(CheckType::Http) => check.http.is_some(),
         Some(CheckType::Tcp) => check.tcp.is_some(),
     };
-    if present { Ok(()) } else { Err("CheckStatusInfo lacks the field of its type".to_owned()) }
+    if present {
+        Ok(())
+    } else {
+        Err("CheckStatusInfo lacks the field of its type".to_owned())
+    }
 }

@@ -9,10 +9,10 @@ mod state;
 mod tasks;
 mod v0;
 
-use parking_lot::Mutex;
 use ::process::Time;
 use ::process::flags::Values;
 pub(crate) use metrics::publish;
+use parking_lot::Mutex;
 
 /// What the endpoints tell that is not the core's to know.
 #[derive(Debug)]
@@ -29,7 +29,12 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) const fn new(flags: Values, strict: bool, started: Time) -> Self {
-        Self { flags, strict, started, recovered: Mutex::new(None) }
+        Self {
+            flags,
+            strict,
+            started,
+            recovered: Mutex::new(None),
+        }
     }
 
     /// Recovery is over.

@@ -1,10 +1,10 @@
 //! GET_STATE and its parts. Compat: in JSON these show empty lists (golden/http/023, 025, 026, 028).
 
 use ::process::http::Reply;
+use proto::ContentType;
 use proto::json::{Array, Json, Object};
 use proto::v1::agent::Response as Answer;
 use proto::v1::agent::response::{self, Type};
-use proto::ContentType;
 
 use super::call::written;
 use super::tasks;
@@ -16,8 +16,11 @@ pub(super) fn get_state(core: &Agent, accepted: ContentType) -> Reply {
         get_executors: Some(tasks::executors(core)),
         get_frameworks: Some(tasks::frameworks(core)),
     };
-    let answer =
-        Answer { r#type: Some(Type::GetState as i32), get_state: Some(get_state), ..Answer::default() };
+    let answer = Answer {
+        r#type: Some(Type::GetState as i32),
+        get_state: Some(get_state),
+        ..Answer::default()
+    };
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_STATE");
@@ -33,7 +36,11 @@ pub(super) fn get_state(core: &Agent, accepted: ContentType) -> Reply {
 
 pub(super) fn get_frameworks(core: &Agent, accepted: ContentType) -> Reply {
     let get_frameworks = Some(tasks::frameworks(core));
-    let answer = Answer { r#type: Some(Type::GetFrameworks as i32), get_frameworks, ..Answer::default() };
+    let answer = Answer {
+        r#type: Some(Type::GetFrameworks as i32),
+        get_frameworks,
+        ..Answer::default()
+    };
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_FRAMEWORKS");
@@ -44,7 +51,11 @@ pub(super) fn get_frameworks(core: &Agent, accepted: ContentType) -> Reply {
 
 pub(super) fn get_executors(core: &Agent, accepted: ContentType) -> Reply {
     let get_executors = Some(tasks::executors(core));
-    let answer = Answer { r#type: Some(Type::GetExecutors as i32), get_executors, ..Answer::default() };
+    let answer = Answer {
+        r#type: Some(Type::GetExecutors as i32),
+        get_executors,
+        ..Answer::default()
+    };
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_EXECUTORS");
@@ -55,7 +66,11 @@ pub(super) fn get_executors(core: &Agent, accepted: ContentType) -> Reply {
 
 pub(super) fn get_tasks(core: &Agent, accepted: ContentType) -> Reply {
     let get_tasks = Some(tasks::tasks(core));
-    let answer = Answer { r#type: Some(Type::GetTasks as i32), get_tasks, ..Answer::default() };
+    let answer = Answer {
+        r#type: Some(Type::GetTasks as i32),
+        get_tasks,
+        ..Answer::default()
+    };
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_TASKS");
@@ -74,7 +89,9 @@ fn write_frameworks(object: &mut Object<'_>, part: Option<&response::GetFramewor
     let Some(part) = part else { return };
     object.object("get_frameworks", |object| {
         object.array("frameworks", |array| messages(array, &part.frameworks));
-        object.array("completed_frameworks", |array| messages(array, &part.completed_frameworks));
+        object.array("completed_frameworks", |array| {
+            messages(array, &part.completed_frameworks)
+        });
     });
 }
 
@@ -82,7 +99,9 @@ fn write_executors(object: &mut Object<'_>, part: Option<&response::GetExecutors
     let Some(part) = part else { return };
     object.object("get_executors", |object| {
         object.array("executors", |array| messages(array, &part.executors));
-        object.array("completed_executors", |array| messages(array, &part.completed_executors));
+        object.array("completed_executors", |array| {
+            messages(array, &part.completed_executors)
+        });
     });
 }
 
@@ -92,7 +111,9 @@ fn write_tasks(object: &mut Object<'_>, part: Option<&response::GetTasks>) {
         object.array("pending_tasks", |array| messages(array, &part.pending_tasks));
         object.array("queued_tasks", |array| messages(array, &part.queued_tasks));
         object.array("launched_tasks", |array| messages(array, &part.launched_tasks));
-        object.array("terminated_tasks", |array| messages(array, &part.terminated_tasks));
+        object.array("terminated_tasks", |array| {
+            messages(array, &part.terminated_tasks)
+        });
         object.array("completed_tasks", |array| messages(array, &part.completed_tasks));
     });
 }

@@ -11,7 +11,9 @@ fn all(core: &Agent) -> impl Iterator<Item = &Framework> {
 }
 
 pub(super) fn frameworks(core: &Agent) -> response::GetFrameworks {
-    let show = |framework: &Framework| response::get_frameworks::Framework { framework_info: framework.info.clone() };
+    let show = |framework: &Framework| response::get_frameworks::Framework {
+        framework_info: framework.info.clone(),
+    };
     response::GetFrameworks {
         frameworks: core.frameworks().map(show).collect(),
         completed_frameworks: core.completed_frameworks().map(show).collect(),
@@ -19,9 +21,14 @@ pub(super) fn frameworks(core: &Agent) -> response::GetFrameworks {
 }
 
 pub(super) fn executors(core: &Agent) -> response::GetExecutors {
-    let show = |executor: &Executor| response::get_executors::Executor { executor_info: executor.info.clone() };
+    let show = |executor: &Executor| response::get_executors::Executor {
+        executor_info: executor.info.clone(),
+    };
     response::GetExecutors {
-        executors: all(core).flat_map(|framework| framework.executors.values()).map(show).collect(),
+        executors: all(core)
+            .flat_map(|framework| framework.executors.values())
+            .map(show)
+            .collect(),
         completed_executors: all(core)
             .flat_map(|framework| &framework.completed)
             .map(|executor| show(executor))
@@ -36,7 +43,9 @@ pub(super) fn tasks(core: &Agent) -> response::GetTasks {
             let queued = executor.queued.values().map(|info| executor.task_of(info));
             tasks.queued_tasks.extend(queued);
             tasks.launched_tasks.extend(executor.launched.values().cloned());
-            tasks.terminated_tasks.extend(executor.terminated.values().cloned());
+            tasks
+                .terminated_tasks
+                .extend(executor.terminated.values().cloned());
             tasks.completed_tasks.extend(executor.completed.iter().cloned());
         }
         for executor in &framework.completed {

@@ -10,7 +10,9 @@ impl Disk {
     pub fn directories(&self, what: &Discarded) -> [PathBuf; 2] {
         [&self.work_dir, &self.meta].map(|root| match what {
             Discarded::Run(run) => paths::run(root, run),
-            Discarded::Executor(agent, framework, executor) => paths::executor(root, agent, framework, executor),
+            Discarded::Executor(agent, framework, executor) => {
+                paths::executor(root, agent, framework, executor)
+            }
             Discarded::Framework(agent, framework) => paths::framework(root, agent, framework),
         })
     }

@@ -62,7 +62,11 @@ impl Disk {
     /// kernel.
     pub fn new(work_dir: impl Into<PathBuf>, boot_id: impl Into<String>) -> Self {
         let work_dir = work_dir.into();
-        Self { meta: crate::core::paths::meta(&work_dir), work_dir, boot_id: boot_id.into() }
+        Self {
+            meta: crate::core::paths::meta(&work_dir),
+            work_dir,
+            boot_id: boot_id.into(),
+        }
     }
 
     /// The work directory.

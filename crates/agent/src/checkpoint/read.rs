@@ -16,8 +16,8 @@ use resources::format;
 
 use super::{Disk, Error, decode_records};
 use crate::core::{
-    AgentId, ContainerId, ExecutorId, FrameworkId, RecoveredAgent, RecoveredExecutor, RecoveredFramework, RecoveredRun,
-    RecoveredState, RecoveredTask, Run, TaskId, paths,
+    AgentId, ContainerId, ExecutorId, FrameworkId, RecoveredAgent, RecoveredExecutor, RecoveredFramework,
+    RecoveredRun, RecoveredState, RecoveredTask, Run, TaskId, paths,
 };
 
 /// Reads with a choice: the first error ends it, or errors are counted and what they hit is left out.
@@ -39,10 +39,20 @@ impl Disk {
         }
         let old_boot = read_optional(&paths::boot_id(&self.meta))?;
         let rebooted = old_boot.is_some_and(|old| String::from_utf8_lossy(&old).trim() != self.boot_id);
-        let mut reader = Reader { meta: &self.meta, strict, errors: 0, rebooted };
+        let mut reader = Reader {
+            meta: &self.meta,
+            strict,
+            errors: 0,
+            rebooted,
+        };
         let resources = reader.resources()?;
         let agent = reader.agent()?;
-        Ok(RecoveredState { rebooted, resources, agent, errors: reader.errors })
+        Ok(RecoveredState {
+            rebooted,
+            resources,
+            agent,
+            errors: reader.errors,
+        })
     }
 }
 
@@ -51,7 +61,10 @@ impl Reader<'_> {
     fn allow<T>(&mut self, result: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
         match result {
             Err(error) if !self.strict => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "leaving out what cannot be recovered");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "leaving out what cannot be recovered"
+                );
                 self.errors += 1;
                 Ok(None)
             }
@@ -61,8 +74,14 @@ impl Reader<'_> {
 
     /// Committed resources, after finishing a commit that was under way.
     fn resources(&mut self) -> Result<Vec<v1::Resource>, Error> {
-        let (state, state_target) = (paths::resource_state(self.meta), paths::resource_state_target(self.meta));
-        let (info, info_target) = (paths::resources_info(self.meta), paths::resources_target(self.meta));
+        let (state, state_target) = (
+            paths::resource_state(self.meta),
+            paths::resource_state_target(self.meta),
+        );
+        let (info, info_target) = (
+            paths::resources_info(self.meta),
+            paths::resources_target(self.meta),
+        );
         let finish = |target: &Path, path: &Path| match fs::rename(target, path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("rename", target)(error)),
             _ => Ok(()),
@@ -83,10 +102,14 @@ impl Reader<'_> {
 
     fn agent(&mut self) -> Result<Option<RecoveredAgent>, Error> {
         // The link's own text counts, not where it leads: a work directory that was moved still recovers.
-        let Some(id) = link_name(&paths::latest_agent(self.meta))? else { return Ok(None) };
+        let Some(id) = link_name(&paths::latest_agent(self.meta))? else {
+            return Ok(None);
+        };
         let id = AgentId::from(id.as_str());
         let info = read_record::<v1::AgentInfo>(&paths::agent_info(self.meta, &id));
-        let Some(mut info) = self.allow(info)? else { return Ok(None) };
+        let Some(mut info) = self.allow(info)? else {
+            return Ok(None);
+        };
         format::upgrade(&mut info.resources);
         let mut frameworks = Vec::new();
         for name in names(&paths::frameworks(self.meta, &id))? {
@@ -98,9 +121,13 @@ impl Reader<'_> {
 
     fn framework(&mut self, agent: &AgentId, id: &FrameworkId) -> Result<Option<RecoveredFramework>, Error> {
         let path = paths::framework_info(self.meta, agent, id);
-        let Some(info) = read_record::<v1::FrameworkInfo>(&path)? else { return Ok(None) };
+        let Some(info) = read_record::<v1::FrameworkInfo>(&path)? else {
+            return Ok(None);
+        };
         let pid = read_optional(&paths::framework_pid(self.meta, agent, id))?;
-        let pid = pid.map_or_else(Upid::empty, |pid| Upid::parse_or_empty(&String::from_utf8_lossy(&pid)));
+        let pid = pid.map_or_else(Upid::empty, |pid| {
+            Upid::parse_or_empty(&String::from_utf8_lossy(&pid))
+        });
         let mut executors = Vec::new();
         for name in names(&paths::executors(self.meta, agent, id))? {
             let executor = self.executor(agent, id, &ExecutorId::from(name.as_str()));
@@ -128,7 +155,8 @@ impl Reader<'_> {
             Some(mark) => mark.trim_ascii() == b"1",
             None => looks_generated(&info),
         };
-        let latest = link_name(&paths::latest_run(self.meta, &run))?.map(|name| ContainerId::from(name.as_str()));
+        let latest =
+            link_name(&paths::latest_run(self.meta, &run))?.map(|name| ContainerId::from(name.as_str()));
         let mut runs = Vec::new();
         for name in names(&paths::runs(self.meta, &run))? {
             if name == paths::LATEST {
@@ -138,11 +166,18 @@ impl Reader<'_> {
             let found = self.run(&run).map(Some);
             runs.extend(self.allow(found)?);
         }
-        Ok(Some(RecoveredExecutor { info, generated, latest, runs }))
+        Ok(Some(RecoveredExecutor {
+            info,
+            generated,
+            latest,
+            runs,
+        }))
     }
 
     fn run(&mut self, run: &Run) -> Result<RecoveredRun, Error> {
-        let libprocess_pid = self.pid_text(&paths::libprocess_pid(self.meta, run))?.and_then(|pid| pid.parse().ok());
+        let libprocess_pid = self
+            .pid_text(&paths::libprocess_pid(self.meta, run))?
+            .and_then(|pid| pid.parse().ok());
         let forked = paths::forked_pid(self.meta, run);
         let forked_pid = self.pid_text(&forked)?.and_then(|pid| pid.parse().ok());
         if self.rebooted {
@@ -177,23 +212,38 @@ impl Reader<'_> {
         };
         format::upgrade(&mut task.resources);
         let (updates, acknowledged) = read_log(&paths::task_updates(self.meta, run, id))?;
-        Ok(Some(RecoveredTask { task, updates, acknowledged }))
+        Ok(Some(RecoveredTask {
+            task,
+            updates,
+            acknowledged,
+        }))
     }
 }
 
 /// Agents before the mark existed: a guess by the executor's form.
 fn looks_generated(info: &v1::ExecutorInfo) -> bool {
-    let command = info.command.as_ref().and_then(|command| command.value.as_deref()).unwrap_or_default();
+    let command = info
+        .command
+        .as_ref()
+        .and_then(|command| command.value.as_deref())
+        .unwrap_or_default();
     command.ends_with("mesos-executor") && info.name().starts_with("Command Executor")
 }
 
 fn read_log(path: &Path) -> Result<(Vec<StatusUpdate>, Vec<Bytes>), Error> {
-    let Some(bytes) = read_optional(path)? else { return Ok((Vec::new(), Vec::new())) };
-    let (records, whole) = decode_records::<StatusUpdateRecord>(&bytes).map_err(|error| invalid(path, &error))?;
+    let Some(bytes) = read_optional(path)? else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let (records, whole) =
+        decode_records::<StatusUpdateRecord>(&bytes).map_err(|error| invalid(path, &error))?;
     if whole < bytes.len() {
         tracing::warn!(path = %path.display(), "cutting off a torn record");
-        let file = fs::OpenOptions::new().write(true).open(path).map_err(Error::file("open", path))?;
-        file.set_len(whole as u64).map_err(Error::file("truncate", path))?;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(Error::file("open", path))?;
+        file.set_len(whole as u64)
+            .map_err(Error::file("truncate", path))?;
     }
     let mut updates = Vec::new();
     let mut acknowledged = Vec::new();
@@ -201,7 +251,9 @@ fn read_log(path: &Path) -> Result<(Vec<StatusUpdate>, Vec<Bytes>), Error> {
         match (record.r#type(), record.update, record.uuid) {
             (RecordType::Update, Some(update), _) => updates.push(update),
             (RecordType::Ack, _, Some(uuid)) => acknowledged.push(uuid),
-            (RecordType::Update | RecordType::Ack, ..) => return Err(invalid(path, &"a record without content")),
+            (RecordType::Update | RecordType::Ack, ..) => {
+                return Err(invalid(path, &"a record without content"));
+            }
         }
     }
     Ok((updates, acknowledged))
@@ -213,7 +265,9 @@ fn read_record<M: Message + Default + Required>(path: &Path) -> Result<Option<M>
 }
 
 fn read_records<M: Message + Default + Required>(path: &Path) -> Result<Option<Vec<M>>, Error> {
-    let Some(bytes) = read_optional(path)? else { return Ok(None) };
+    let Some(bytes) = read_optional(path)? else {
+        return Ok(None);
+    };
     if bytes.is_empty() {
         tracing::warn!(path = %path.display(), "an empty file counts as missing");
         return Ok(None);
@@ -226,7 +280,10 @@ fn read_records<M: Message + Default + Required>(path: &Path) -> Result<Option<V
 }
 
 fn invalid(path: &Path, reason: &dyn std::fmt::Display) -> Error {
-    Error::Invalid { path: path.to_path_buf(), reason: reason.to_string() }
+    Error::Invalid {
+        path: path.to_path_buf(),
+        reason: reason.to_string(),
+    }
 }
 
 fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, Error> {

@@ -24,7 +24,9 @@ pub fn decode_records<M: Message + Default + Required>(mut bytes: &[u8]) -> Resu
     let mut whole = 0;
     while let Some((head, rest)) = bytes.split_first_chunk::<4>() {
         let length = u32::from_ne_bytes(*head) as usize;
-        let Some((record, rest)) = rest.split_at_checked(length) else { break };
+        let Some((record, rest)) = rest.split_at_checked(length) else {
+            break;
+        };
         if length > MAX_RECORD {
             break;
         }
@@ -67,6 +69,9 @@ mod tests {
         bytes.extend_from_slice(&[0xff, 0xff, 0xff]);
         assert!(decode_records::<TaskId>(&bytes).is_err());
         let empty = 0u32.to_ne_bytes();
-        assert_eq!(decode_records::<TaskId>(&empty), Err("value is missing".to_owned()));
+        assert_eq!(
+            decode_records::<TaskId>(&empty),
+            Err("value is missing".to_owned())
+        );
     }
 }

@@ -13,7 +13,6 @@ use resources::format;
 
 use super::{Disk, Error, append_record};
 use crate::core::{AgentId, Checkpoint, FrameworkId, Run, TaskId, paths};
-use crate::wire::SlaveInfo;
 
 /// Characters of temporary names.
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -34,12 +33,20 @@ impl Disk {
             Checkpoint::HttpMarker(run) => touch(&paths::http_marker(&self.meta, run)),
             Checkpoint::Update { run, task, update } => {
                 let update = Some((**update).clone());
-                let record = StatusUpdateRecord { r#type: RecordType::Update as i32, update, uuid: None };
+                let record = StatusUpdateRecord {
+                    r#type: RecordType::Update as i32,
+                    update,
+                    uuid: None,
+                };
                 self.log(run, task, &record)
             }
             Checkpoint::Acknowledgement { run, task, uuid } => {
                 let uuid = Some(uuid.clone());
-                let record = StatusUpdateRecord { r#type: RecordType::Ack as i32, update: None, uuid };
+                let record = StatusUpdateRecord {
+                    r#type: RecordType::Ack as i32,
+                    update: None,
+                    uuid,
+                };
                 self.log(run, task, &record)
             }
             Checkpoint::Sentinel(run) => touch(&paths::sentinel(&self.meta, run)),
@@ -53,7 +60,10 @@ impl Disk {
     pub fn prepare_sandbox(&self, run: &Run) -> Result<(), Error> {
         let runs = paths::runs(&self.work_dir, run);
         fs::create_dir_all(&runs).map_err(Error::file("create", &runs))?;
-        link(&paths::run(&self.work_dir, run), &paths::latest_run(&self.work_dir, run))
+        link(
+            &paths::run(&self.work_dir, run),
+            &paths::latest_run(&self.work_dir, run),
+        )
     }
 
     fn write_agent(&self, info: &v1::AgentInfo) -> Result<(), Error> {
@@ -61,14 +71,20 @@ impl Disk {
         let id = AgentId::from(id);
         let mut info = info.clone();
         downgrade(&mut info.resources);
-        write_record(&paths::agent_info(&self.meta, &id), &SlaveInfo::from(info))?;
+        // Compat: agents of Mesos write it, and compare it.
+        info.checkpoint = Some(true);
+        write_record(&paths::agent_info(&self.meta, &id), &info)?;
         link(&paths::agent(&self.meta, &id), &paths::latest_agent(&self.meta))
     }
 
     fn write_framework(&self, agent: &AgentId, info: &v1::FrameworkInfo, pid: &str) -> Result<(), Error> {
         let id = FrameworkId::from(info.id.as_ref().map_or("", |id| id.value.as_str()));
         write_record(&paths::framework_info(&self.meta, agent, &id), info)?;
-        replace(&paths::framework_pid(&self.meta, agent, &id), pid.as_bytes(), false)
+        replace(
+            &paths::framework_pid(&self.meta, agent, &id),
+            pid.as_bytes(),
+            false,
+        )
     }
 
     fn write_executor(&self, run: &Run, info: &v1::ExecutorInfo, generated: bool) -> Result<(), Error> {
@@ -91,7 +107,10 @@ impl Disk {
     fn write_task(&self, run: &Run, task: &v1::Task) -> Result<(), Error> {
         let mut task = task.clone();
         downgrade(&mut task.resources);
-        write_record(&paths::task_info(&self.meta, run, &TaskId::from(&task.task_id)), &task)
+        write_record(
+            &paths::task_info(&self.meta, run, &TaskId::from(&task.task_id)),
+            &task,
+        )
     }
 
     fn log(&self, run: &Run, task: &TaskId, record: &StatusUpdateRecord) -> Result<(), Error> {
@@ -125,7 +144,9 @@ fn write_record(path: &Path, message: &impl Message) -> Result<(), Error> {
 }
 
 fn make_parent(path: &Path) -> Result<(), Error> {
-    let Some(parent) = path.parent() else { return Ok(()) };
+    let Some(parent) = path.parent() else {
+        return Ok(());
+    };
     fs::create_dir_all(parent).map_err(Error::file("create", parent))
 }
 
@@ -133,11 +154,19 @@ fn make_parent(path: &Path) -> Result<(), Error> {
 fn replace(path: &Path, bytes: &[u8], sync: bool) -> Result<(), Error> {
     make_parent(path)?;
     let (temporary, mut file) = make_temporary(path)?;
-    let written = file.write_all(bytes).and_then(|()| if sync { file.sync_all() } else { Ok(()) });
-    written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
-        drop(fs::remove_file(&temporary));
-        Error::File { what: "write", path: path.to_path_buf(), source }
-    })
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| if sync { file.sync_all() } else { Ok(()) });
+    written
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|source| {
+            drop(fs::remove_file(&temporary));
+            Error::File {
+                what: "write",
+                path: path.to_path_buf(),
+                source,
+            }
+        })
 }
 
 fn temporary_name(path: &Path) -> PathBuf {
@@ -154,10 +183,21 @@ fn temporary_name(path: &Path) -> PathBuf {
 fn make_temporary(path: &Path) -> Result<(PathBuf, File), Error> {
     loop {
         let temporary = temporary_name(path);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)
+        {
             Ok(file) => return Ok((temporary, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(Error::File { what: "create", path: temporary, source }),
+            Err(source) => {
+                return Err(Error::File {
+                    what: "create",
+                    path: temporary,
+                    source,
+                });
+            }
         }
     }
 }
@@ -187,6 +227,10 @@ fn link(target: &Path, path: &Path) -> Result<(), Error> {
     symlink(target, &temporary).map_err(Error::file("create", &temporary))?;
     fs::rename(&temporary, path).map_err(|source| {
         drop(fs::remove_file(&temporary));
-        Error::File { what: "write", path: path.to_path_buf(), source }
+        Error::File {
+            what: "write",
+            path: path.to_path_buf(),
+            source,
+        }
     })
 }

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use attributes::parse_attributes;
+use attributes::parse_attributes;
 use process::flags::{Error, Values};
 use proto::v1;
 use resources::Resources;
@@ -104,13 +104,20 @@ impl Flags {
         refuse_unsafe(&values)?;
         let needed = |name: &str| {
             let text = values.text(name).filter(|text| !text.is_empty());
-            text.map(str::to_owned).ok_or_else(|| Error::Rejected(format!("flag '{name}' is needed")))
+            text.map(str::to_owned)
+                .ok_or_else(|| Error::Rejected(format!("flag '{name}' is needed")))
         };
         let work_dir = PathBuf::from(needed("work_dir")?);
         let port = values.int("port").and_then(|port| u16::try_from(port).ok());
-        let timeout = values.duration("executor_reregistration_timeout").unwrap_or_default();
+        let timeout = values
+            .duration("executor_reregistration_timeout")
+            .unwrap_or_default();
         if timeout > MAX_REREGISTRATION_TIMEOUT {
-            return Err(rejected(&values, "executor_reregistration_timeout", "expected at most 15secs"));
+            return Err(rejected(
+                &values,
+                "executor_reregistration_timeout",
+                "expected at most 15secs",
+            ));
         }
         let headroom = values.double("gc_disk_headroom").unwrap_or_default();
         if !(0.0..=1.0).contains(&headroom) {
@@ -133,7 +140,9 @@ impl Flags {
             launcher_dir: values.text("launcher_dir").unwrap_or_default().to_owned(),
             resources: values.text("resources").map(str::to_owned),
             default_role: values.text("default_role").unwrap_or("*").to_owned(),
-            attributes: attributes.map_err(|error| rejected(&values, "attributes", &error))?.unwrap_or_default(),
+            attributes: attributes
+                .map_err(|error| rejected(&values, "attributes", &error))?
+                .unwrap_or_default(),
             domain: domain(&values)?,
             executor_environment: variables(&values)?,
             strict: values.bool("strict"),
@@ -146,7 +155,13 @@ impl Flags {
             reconfiguration_policy: match values.text("reconfiguration_policy") {
                 Some("equal") => ReconfigurationPolicy::Equal,
                 Some("additive") => ReconfigurationPolicy::Additive,
-                _ => return Err(rejected(&values, "reconfiguration_policy", "expected 'equal' or 'additive'")),
+                _ => {
+                    return Err(rejected(
+                        &values,
+                        "reconfiguration_policy",
+                        "expected 'equal' or 'additive'",
+                    ));
+                }
             },
             disabled_endpoints: disabled_endpoints(&values)?,
             values,
@@ -154,8 +169,18 @@ impl Flags {
     }
 
     /// Settings of the program's log.
-    pub fn logging(&self) -> process::logging::Config {
-        process::logging::Config::from_flags("mesos-agent", &self.values)
+    pub fn logging(&self) -> process::logging::Options {
+        process::logging::Options {
+            severity: self
+                .values
+                .text("logging_level")
+                .and_then(|level| level.parse().ok())
+                .unwrap_or_default(),
+            stderr: !self.values.bool("quiet"),
+            log_dir: self.values.text("log_dir").map(PathBuf::from),
+            program: "mesos-agent".to_owned(),
+            ..Default::default()
+        }
     }
 
     /// A duration that has a default.
@@ -166,28 +191,58 @@ impl Flags {
 
 /// A flag whose neglect would leave a door open ends the start instead.
 fn refuse_unsafe(values: &Values) -> Result<(), Error> {
-    for name in ["authenticate_http_executors", "authenticate_http_readonly", "authenticate_http_readwrite"] {
+    for name in [
+        "authenticate_http_executors",
+        "authenticate_http_readonly",
+        "authenticate_http_readwrite",
+    ] {
         if values.bool(name) {
-            return Err(Error::Rejected(format!("flag '{name}' cannot be honoured by this version")));
+            return Err(Error::Rejected(format!(
+                "flag '{name}' cannot be honoured by this version"
+            )));
         }
     }
-    for name in ["acls", "credential", "master_detector", "modules", "modules_dir", "ip_discovery_command"] {
+    for name in [
+        "acls",
+        "credential",
+        "master_detector",
+        "modules",
+        "modules_dir",
+        "ip_discovery_command",
+    ] {
         if values.is_given(name) {
-            return Err(Error::Rejected(format!("flag '{name}' cannot be honoured by this version")));
+            return Err(Error::Rejected(format!(
+                "flag '{name}' cannot be honoured by this version"
+            )));
         }
     }
     let master = values.text("master").unwrap_or_default();
     if master.starts_with("zk://") {
-        return Err(rejected(values, "master", "this version finds masters by address only: host:port"));
+        return Err(rejected(
+            values,
+            "master",
+            "this version finds masters by address only: host:port",
+        ));
     }
-    for (name, only) in [("containerizers", "mesos"), ("authorizer", "local"), ("launcher", "posix")] {
+    for (name, only) in [
+        ("containerizers", "mesos"),
+        ("authorizer", "local"),
+        ("launcher", "posix"),
+    ] {
         if values.text(name) != Some(only) {
             return Err(rejected(values, name, &format!("only '{only}' is built in")));
         }
     }
     let isolation = values.text("isolation").unwrap_or_default();
-    if isolation.split(',').any(|isolator| !matches!(isolator.trim(), "posix/cpu" | "posix/mem" | "")) {
-        return Err(rejected(values, "isolation", "only 'posix/cpu' and 'posix/mem' are built in"));
+    if isolation
+        .split(',')
+        .any(|isolator| !matches!(isolator.trim(), "posix/cpu" | "posix/mem" | ""))
+    {
+        return Err(rejected(
+            values,
+            "isolation",
+            "only 'posix/cpu' and 'posix/mem' are built in",
+        ));
     }
     Ok(())
 }
@@ -198,26 +253,38 @@ fn rejected(values: &Values, flag: &str, expected: &str) -> Error {
 }
 
 fn text<T: std::str::FromStr>(values: &Values, name: &str, expected: &str) -> Result<Option<T>, Error> {
-    values.text(name).map(|text| text.parse().map_err(|_| rejected(values, name, expected))).transpose()
+    values
+        .text(name)
+        .map(|text| text.parse().map_err(|_| rejected(values, name, expected)))
+        .transpose()
 }
 
 fn domain(values: &Values) -> Result<Option<v1::DomainInfo>, Error> {
     let read = |text: &str| proto::json::from_slice(text.as_bytes());
-    values.text("domain").map(read).transpose().map_err(|error| Error::Rejected(format!("flag 'domain': {error}")))
+    values
+        .text("domain")
+        .map(read)
+        .transpose()
+        .map_err(|error| Error::Rejected(format!("flag 'domain': {error}")))
 }
 
 fn variables(values: &Values) -> Result<BTreeMap<String, String>, Error> {
     let name = "executor_environment_variables";
     let read = |text: &str| serde_json::from_str::<BTreeMap<String, String>>(text);
     let variables = values.text(name).map(read).transpose();
-    Ok(variables.map_err(|error| rejected(values, name, &error.to_string()))?.unwrap_or_default())
+    Ok(variables
+        .map_err(|error| rejected(values, name, &error.to_string()))?
+        .unwrap_or_default())
 }
 
 fn disabled_endpoints(values: &Values) -> Result<Vec<String>, Error> {
     let read = |text: &str| proto::json::from_slice::<proto::internal::Firewall>(text.as_bytes());
     let rules = values.text("firewall_rules").map(read).transpose();
     let rules = rules.map_err(|error| rejected(values, "firewall_rules", &error.to_string()))?;
-    Ok(rules.and_then(|rules| rules.disabled_endpoints).map(|rule| rule.paths).unwrap_or_default())
+    Ok(rules
+        .and_then(|rules| rules.disabled_endpoints)
+        .map(|rule| rule.paths)
+        .unwrap_or_default())
 }
 
 /// Splits `host:port`; the port may be left out.
@@ -251,7 +318,10 @@ mod tests {
     fn the_defaults_are_those_of_mesos() {
         let flags = parse(&NEEDED).unwrap();
         assert_eq!((flags.port, flags.strict, flags.switch_user), (5051, true, true));
-        assert_eq!(flags.duration("executor_registration_timeout"), Duration::from_secs(60));
+        assert_eq!(
+            flags.duration("executor_registration_timeout"),
+            Duration::from_secs(60)
+        );
         assert_eq!(flags.duration("gc_delay"), Duration::from_secs(7 * 24 * 3600));
         assert_eq!(flags.default_role, "*");
     }
@@ -265,7 +335,10 @@ mod tests {
             with("--executor_reregistration_timeout=16secs"),
             "flag 'executor_reregistration_timeout' does not take '16secs': expected at most 15secs"
         );
-        assert_eq!(with("--recover=maybe"), "flag 'recover' does not take 'maybe': expected 'reconnect' or 'cleanup'");
+        assert_eq!(
+            with("--recover=maybe"),
+            "flag 'recover' does not take 'maybe': expected 'reconnect' or 'cleanup'"
+        );
         assert!(with("--authenticate_http_executors").contains("cannot be honoured"));
         assert!(with("--isolation=cgroups/mem").contains("built in"));
     }

@@ -3,7 +3,11 @@
 use process::flags::{COMMON, Flag, Kind, Table};
 
 /// What an agent's command line and environment are read against.
-pub const TABLE: Table = Table { program: "mesos-agent", prefix: "MESOS_", flags: &[COMMON, AGENT] };
+pub const TABLE: Table = Table {
+    program: "mesos-agent",
+    prefix: "MESOS_",
+    flags: &[COMMON, AGENT],
+};
 
 const AGENT: &[Flag] = &[
     Flag::optional("acls", Kind::Json, "ACLs for the local authorizer on the agent").without_effect(),

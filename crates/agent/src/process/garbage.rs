@@ -34,10 +34,17 @@ impl AgentProcess {
             match usage {
                 Ok(Ok((_, used))) => {
                     this.garbage.max_age = this.garbage.schedule.max_age(used);
-                    tracing::info!("disk usage {:.2}%, sandboxes may get {:?} old", used * 100.0, this.garbage.max_age);
+                    tracing::info!(
+                        "disk usage {:.2}%, sandboxes may get {:?} old",
+                        used * 100.0,
+                        this.garbage.max_age
+                    );
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot see how full the disk is");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot see how full the disk is"
+                    );
                 }
                 Err(error) => tracing::warn!(%error, "cannot see how full the disk is"),
             }
@@ -126,7 +133,10 @@ impl AgentProcess {
 
 /// Where clients look for the sandbox of an executor's newest run.
 fn virtual_latest(run: &Run) -> String {
-    format!("/frameworks/{}/executors/{}/runs/latest", run.framework, run.executor)
+    format!(
+        "/frameworks/{}/executors/{}/runs/latest",
+        run.framework, run.executor
+    )
 }
 
 /// When a directory was last changed; none: it is not there.
@@ -138,7 +148,13 @@ fn changed(path: &Path) -> Option<Time> {
 
 /// The directories in a directory.
 fn folders(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return Vec::new();
+    };
     let is_folder = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    entries.flatten().filter(is_folder).map(|entry| entry.path()).collect()
+    entries
+        .flatten()
+        .filter(is_folder)
+        .map(|entry| entry.path())
+        .collect()
 }

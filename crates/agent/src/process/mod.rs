@@ -63,7 +63,9 @@ pub(crate) struct AgentProcess {
 
 impl std::fmt::Debug for AgentProcess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AgentProcess").field("agent", &self.core.info().id).finish_non_exhaustive()
+        f.debug_struct("AgentProcess")
+            .field("agent", &self.core.info().id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,9 +121,17 @@ impl AgentProcess {
         self.outputs = outputs;
         self.keep_deadline(ctx);
         let phase = self.core.phase();
-        let changed = self.phase.send_if_modified(|old| std::mem::replace(old, phase) != phase);
+        let changed = self
+            .phase
+            .send_if_modified(|old| std::mem::replace(old, phase) != phase);
         if changed && phase == Phase::Disconnected && !std::mem::replace(&mut self.looked_back, true) {
-            let own = self.core.info().id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
+            let own = self
+                .core
+                .info()
+                .id
+                .as_ref()
+                .map_or("", |id| id.value.as_str())
+                .to_owned();
             self.discard_old_agents(ctx, &own);
             self.info.recovered(ctx.now());
         }
@@ -129,7 +139,9 @@ impl AgentProcess {
 
     /// Sees to it that the core hears of its next deadline.
     fn keep_deadline(&mut self, ctx: &Context<Self>) {
-        let Some(deadline) = self.core.deadline() else { return };
+        let Some(deadline) = self.core.deadline() else {
+            return;
+        };
         if self.timer.as_ref().is_some_and(|(at, _)| *at <= deadline) {
             return;
         }
@@ -177,10 +189,17 @@ impl Process for AgentProcess {
         ctx.route("/monitor/statistics", Self::statistics);
         ctx.route("/containers", Self::containers);
         ctx.route("/containerizer/debug", Self::containerizer_debug);
-        ctx.route("/api/v1", |this: &mut Self, ctx, request: Request| -> Reply { this.agent_call(ctx, &request) });
-        ctx.route("/api/v1/executor", |this: &mut Self, ctx, request: Request| this.executor_call(ctx, &request));
+        ctx.route("/api/v1", |this: &mut Self, ctx, request: Request| -> Reply {
+            this.agent_call(ctx, &request)
+        });
+        ctx.route("/api/v1/executor", |this: &mut Self, ctx, request: Request| {
+            this.executor_call(ctx, &request)
+        });
         for (path, text) in [
-            ("/state", "Information about the agent's frameworks, executors and tasks."),
+            (
+                "/state",
+                "Information about the agent's frameworks, executors and tasks.",
+            ),
             ("/flags", "The agent's flags."),
             ("/health", "200 when the agent answers."),
             ("/monitor/statistics", "What the agent's executors use."),

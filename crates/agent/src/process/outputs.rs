@@ -64,14 +64,23 @@ impl AgentProcess {
                 let recovered = async move { containerizer.recover(states).await };
                 ctx.then(recovered, |this, ctx, outcome| match outcome {
                     Ok(found) => {
-                        tracing::info!(live = found.live.len(), ended = found.ended.len(),
-                            orphans = found.orphans.len(), "containers recovered");
+                        tracing::info!(
+                            live = found.live.len(),
+                            ended = found.ended.len(),
+                            orphans = found.orphans.len(),
+                            "containers recovered"
+                        );
                         this.step(ctx, Input::ContainersRecovered);
                     }
                     Err(error) => this.finish(ctx, Err(Error::Containers(error))),
                 });
             }
-            Output::Launch { container, run, config, .. } => self.launch(ctx, container, run, *config),
+            Output::Launch {
+                container,
+                run,
+                config,
+                ..
+            } => self.launch(ctx, container, run, *config),
             Output::Wait { container, run } => {
                 self.show_sandbox(ctx, &run);
                 self.wait(ctx, container);
@@ -99,7 +108,9 @@ impl AgentProcess {
     fn detect(&self, ctx: &Context<Self>) {
         let (detector, clock) = (self.detector.clone(), ctx.runtime().clock().clone());
         let detected = async move { detector.detect(&clock).await };
-        ctx.then(detected, |this, ctx, master| this.step(ctx, Input::Detected(Some(master))));
+        ctx.then(detected, |this, ctx, master| {
+            this.step(ctx, Input::Detected(Some(master)))
+        });
     }
 
     /// Makes the place of the sandbox (in order with the checkpoint), then the container.
@@ -117,7 +128,13 @@ impl AgentProcess {
             move |outcome| {
                 handle.dispatch(move |this, ctx| match outcome {
                     Ok(()) => this.start_container(ctx, container, &run, config),
-                    Err(error) => this.step(ctx, Input::LaunchFailed { container, cause: chain(&error) }),
+                    Err(error) => this.step(
+                        ctx,
+                        Input::LaunchFailed {
+                            container,
+                            cause: chain(&error),
+                        },
+                    ),
                 });
             }
         }));
@@ -133,7 +150,13 @@ impl AgentProcess {
     ) {
         if !self.preparing.remove(&container) {
             // Destroyed before it came to be.
-            self.step(ctx, Input::Terminated { container, termination: None });
+            self.step(
+                ctx,
+                Input::Terminated {
+                    container,
+                    termination: None,
+                },
+            );
             return;
         }
         self.show_sandbox(ctx, run);
@@ -142,12 +165,30 @@ impl AgentProcess {
         let launched = async move { containerizer.launch(&id, config).await };
         ctx.then(launched, move |this, ctx, outcome| match outcome {
             Ok(Launched::Success { pid }) => {
-                this.step(ctx, Input::Launched { container: container.clone(), pid });
+                this.step(
+                    ctx,
+                    Input::Launched {
+                        container: container.clone(),
+                        pid,
+                    },
+                );
                 this.wait(ctx, container);
             }
             Ok(Launched::AlreadyLaunched) => {}
-            Ok(Launched::NotSupported) => this.step(ctx, Input::Terminated { container, termination: None }),
-            Err(error) => this.step(ctx, Input::LaunchFailed { container, cause: chain(&error) }),
+            Ok(Launched::NotSupported) => this.step(
+                ctx,
+                Input::Terminated {
+                    container,
+                    termination: None,
+                },
+            ),
+            Err(error) => this.step(
+                ctx,
+                Input::LaunchFailed {
+                    container,
+                    cause: chain(&error),
+                },
+            ),
         });
     }
 
@@ -155,7 +196,15 @@ impl AgentProcess {
         let containerizer = Arc::clone(&self.containerizer);
         let id = container.to_wire();
         let ended = async move { containerizer.wait(&id).await };
-        ctx.then(ended, |this, ctx, termination| this.step(ctx, Input::Terminated { container, termination }));
+        ctx.then(ended, |this, ctx, termination| {
+            this.step(
+                ctx,
+                Input::Terminated {
+                    container,
+                    termination,
+                },
+            )
+        });
     }
 
     /// Kills a container. Its end is told by the waiting that goes on, except for one that never came to be.
