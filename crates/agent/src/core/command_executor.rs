@@ -133,7 +133,7 @@ mod tests {
             "sh -c 'echo to-stdo...'",
         );
         check(Some(v1::CommandInfo::default()), "NO COMMAND");
-        check(Some(exec(Some("/bin/ls"), &["ls", "-l"])), "[/bin/ls, ls...]");
+        check(Some(exec(Some("/bin/ls"), &["ls", "-la"])), "[/bin/ls, ls,...]");
         check(Some(exec(Some("ls"), &["ls", "-l"])), "[ls, ls, -l]");
         check(Some(exec(None, &["ls"])), "NO EXECUTABLE");
     }
