@@ -1,0 +1,23 @@
+//! What clients see: the operator API, the scheduler API and the endpoints of before v1.
+//!
+//! Handlers run in the master's process only as long as they must: to check the request against the state of the
+//! moment, or to take a snapshot. Whatever grows with the cluster is made from the snapshot elsewhere
+//! ([`Batcher`](batch::Batcher)).
+
+mod batch;
+mod info;
+pub(crate) mod messages;
+mod negotiate;
+mod operator;
+mod refusals;
+mod scheduler;
+mod snapshot;
+mod v0;
+mod v0_routes;
+mod wire;
+
+pub(crate) use batch::Batcher;
+pub(crate) use info::{Build, Info};
+pub(crate) use scheduler::Stream;
+pub(crate) use snapshot::subscribed;
+pub(crate) use v0_routes::View;

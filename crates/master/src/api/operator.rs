@@ -1,0 +1,230 @@
+//! `POST /api/v1` (facts: master-http.md §7).
+
+use std::time::Duration;
+
+use http::StatusCode;
+use process::Context;
+use process::http::{Reply, Request, Response};
+use proto::v1::master::{Call, Response as Answer, call, response};
+use proto::{ContentType, Json, Message, v1};
+
+use super::snapshot::Part;
+use super::{negotiate, refusals, v0};
+use crate::core::{FrameworkId, OperatorAction};
+use crate::process::MasterProcess;
+
+impl MasterProcess {
+    /// Answers a call of the operator API.
+    pub(crate) fn on_operator_request(&mut self, context: &mut Context<Self>, request: &Request) -> Reply {
+        if let Some(refusal) = self.not_serving(request) {
+            return refusal.into();
+        }
+        let (call, accept) = match read(request) {
+            Ok(read) => read,
+            Err(response) => return (*response).into(),
+        };
+        self.on_operator_call(context, call, accept)
+    }
+
+    fn on_operator_call(&mut self, context: &mut Context<Self>, call: Call, accept: ContentType) -> Reply {
+        use call::Type;
+        match call.r#type() {
+            Type::GetState => self.part(context, Part::State, accept),
+            Type::GetAgents => self.part(context, Part::Agents, accept),
+            Type::GetFrameworks => self.part(context, Part::Frameworks, accept),
+            Type::GetExecutors => self.part(context, Part::Executors, accept),
+            Type::GetTasks => self.part(context, Part::Tasks, accept),
+            Type::Subscribe => self.on_operator_subscribe(context, accept),
+            Type::GetMetrics => self.get_metrics(context, &call, accept),
+            Type::Teardown => match call.teardown {
+                Some(call::Teardown { framework_id }) => {
+                    let action = OperatorAction::Teardown(FrameworkId::from(&framework_id));
+                    self.operate(context, action, StatusCode::OK)
+                }
+                None => Response::status(StatusCode::BAD_REQUEST).into(),
+            },
+            Type::SetLoggingLevel => self.set_logging_level(context, &call),
+            kind => match self.small_answer(kind) {
+                Some(answer) => encoded(&answer, accept).into(),
+                None => refusals::refuse(call, self.core.state()).into(),
+            },
+        }
+    }
+
+    /// Answers that are quickly made from what the process has at hand.
+    fn small_answer(&self, kind: call::Type) -> Option<Answer> {
+        use call::Type;
+        let blank = |kind: response::Type| Answer {
+            r#type: Some(kind.into()),
+            ..Answer::default()
+        };
+        Some(match kind {
+            Type::GetHealth => Answer {
+                get_health: Some(response::GetHealth { healthy: true }),
+                ..blank(response::Type::GetHealth)
+            },
+            Type::GetFlags => Answer {
+                get_flags: Some(self.get_flags()),
+                ..blank(response::Type::GetFlags)
+            },
+            Type::GetVersion => Answer {
+                get_version: Some(response::GetVersion {
+                    version_info: self.info.build.message().clone(),
+                }),
+                ..blank(response::Type::GetVersion)
+            },
+            Type::GetLoggingLevel => Answer {
+                get_logging_level: Some(response::GetLoggingLevel {
+                    level: process::logging::level(),
+                }),
+                ..blank(response::Type::GetLoggingLevel)
+            },
+            Type::GetMaster => Answer {
+                get_master: Some(response::GetMaster {
+                    master_info: Some(self.info.master.clone()),
+                    start_time: Some(self.info.start_time),
+                    elected_time: self.info.elected_time,
+                }),
+                ..blank(response::Type::GetMaster)
+            },
+            Type::GetRoles => Answer {
+                get_roles: Some(self.get_roles()),
+                ..blank(response::Type::GetRoles)
+            },
+            // What follows cannot be set in this version, so there is none of it to show.
+            Type::GetOperations => Answer {
+                get_operations: Some(response::GetOperations::default()),
+                ..blank(response::Type::GetOperations)
+            },
+            // Compat: without weights there is not even an empty member (golden/http/013).
+            Type::GetWeights => blank(response::Type::GetWeights),
+            Type::GetMaintenanceStatus => Answer {
+                get_maintenance_status: Some(response::GetMaintenanceStatus::default()),
+                ..blank(response::Type::GetMaintenanceStatus)
+            },
+            Type::GetMaintenanceSchedule => Answer {
+                get_maintenance_schedule: Some(response::GetMaintenanceSchedule::default()),
+                ..blank(response::Type::GetMaintenanceSchedule)
+            },
+            Type::GetQuota => Answer {
+                get_quota: Some(response::GetQuota::default()),
+                ..blank(response::Type::GetQuota)
+            },
+            _ => return None,
+        })
+    }
+
+    fn get_flags(&self) -> response::GetFlags {
+        let flags = self.info.flags.iter();
+        response::GetFlags {
+            flags: flags
+                .map(|(name, value)| v1::Flag {
+                    name: (*name).to_owned(),
+                    value: Some(value.clone()),
+                })
+                .collect(),
+        }
+    }
+
+    fn get_roles(&self) -> response::GetRoles {
+        let roles = v0::roles(self.core.state())
+            .into_iter()
+            .map(|(name, role)| v1::Role {
+                name,
+                // Weights other than the default cannot be set in this version.
+                weight: 1.0,
+                frameworks: role
+                    .frameworks
+                    .iter()
+                    .map(|id| v1::FrameworkId { value: id.clone() })
+                    .collect(),
+                resources: scalars(&role.resources()),
+            });
+        response::GetRoles {
+            roles: roles.collect(),
+        }
+    }
+
+    /// GET_METRICS: waits for slow metrics no longer than the call says.
+    fn get_metrics(&self, context: &Context<Self>, call: &Call, accept: ContentType) -> Reply {
+        let timeout = call.get_metrics.as_ref().and_then(|call| call.timeout.as_ref());
+        let timeout = match timeout.map(|timeout| u64::try_from(timeout.nanoseconds)) {
+            None => None,
+            Some(Ok(nanos)) => Some(Duration::from_nanos(nanos)),
+            Some(Err(_)) => return Response::bad_request("Expecting 'timeout' not to be negative").into(),
+        };
+        let (metrics, clock) = (
+            context.runtime().metrics().clone(),
+            context.runtime().clock().clone(),
+        );
+        Reply::later(async move {
+            let values = metrics.snapshot(&clock, timeout).await;
+            let metrics = values
+                .into_iter()
+                .map(|(name, value)| v1::Metric {
+                    name,
+                    value: Some(value),
+                })
+                .collect();
+            let answer = Answer {
+                r#type: Some(response::Type::GetMetrics.into()),
+                get_metrics: Some(response::GetMetrics { metrics }),
+                ..Answer::default()
+            };
+            encoded(&answer, accept)
+        })
+    }
+
+    /// SET_LOGGING_LEVEL: for so long, then back to where it was.
+    fn set_logging_level(&self, context: &Context<Self>, call: &Call) -> Reply {
+        let Some(call) = &call.set_logging_level else {
+            return Response::status(StatusCode::BAD_REQUEST).into();
+        };
+        let Ok(nanos) = u64::try_from(call.duration.nanoseconds) else {
+            return Response::bad_request("Expecting 'duration' not to be negative").into();
+        };
+        let clock = context.runtime().clock();
+        match process::logging::set_level(call.level, Duration::from_nanos(nanos), clock) {
+            Ok(()) => Response::ok().into(),
+            Err(error) => Response::bad_request(error.to_string()).into(),
+        }
+    }
+}
+
+/// Everything about a call that can be checked without knowing the state: the call, and how to encode the answer.
+fn read(request: &Request) -> Result<(Call, ContentType), Box<Response>> {
+    let (_, call) = negotiate::call::<Call>(request)?;
+    if call.r#type == Some(call::Type::Unknown.into()) {
+        return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
+    }
+    refusals::validate(&call).map_err(|missing| {
+        Box::new(Response::bad_request(format!(
+            "Failed to validate master::Call: Expecting '{missing}' to be present"
+        )))
+    })?;
+    let accept = negotiate::accept(request)?;
+    Ok((call, accept))
+}
+
+/// A message as the body of a 200.
+pub(super) fn encoded<M: Message + Json>(message: &M, content_type: ContentType) -> Response {
+    Response::with_body(StatusCode::OK, content_type.encode(message))
+        .header("content-type", content_type.as_str())
+}
+
+/// The quantities that GET_ROLES shows.
+fn scalars(quantities: &resources::Quantities) -> Vec<v1::Resource> {
+    let shown = quantities
+        .iter()
+        .filter(|(name, _)| matches!(name.as_str(), "cpus" | "mem" | "disk" | "gpus"));
+    shown
+        .map(|(name, amount)| v1::Resource {
+            name: name.as_str().to_owned(),
+            r#type: v1::value::Type::Scalar.into(),
+            scalar: Some(v1::value::Scalar {
+                value: amount.as_f64(),
+            }),
+            ..v1::Resource::default()
+        })
+        .collect()
+}

@@ -1,0 +1,231 @@
+//! The large answers, GET_STATE and its parts, put together from encodings made before.
+//!
+//! Tasks are most of any large state, and their encodings are kept with them: what is left here is to copy bytes. The
+//! lists of agents, frameworks and executors are encoded as they come.
+
+use proto::json::{Array, Object, Writer};
+use proto::v1::master::{Event, Response, event, response};
+use proto::{ContentType, Message, Shared, v1};
+
+use super::messages;
+use super::wire;
+use crate::core::{Executor, HEARTBEAT_INTERVAL, State};
+
+/// One of the large answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// GET_STATE: all that follows.
+    State,
+    /// GET_AGENTS.
+    Agents,
+    /// GET_FRAMEWORKS.
+    Frameworks,
+    /// GET_EXECUTORS.
+    Executors,
+    /// GET_TASKS.
+    Tasks,
+}
+
+/// The parts of the state, in the order and under the numbers they have there.
+const PARTS: [(u32, Part); 4] = [
+    (1, Part::Tasks),
+    (2, Part::Executors),
+    (3, Part::Frameworks),
+    (4, Part::Agents),
+];
+
+impl Part {
+    /// The name of the call and of the member that answers it, and the member's number.
+    const fn names(self) -> (&'static str, &'static str, u32, response::Type) {
+        match self {
+            Self::State => ("GET_STATE", "get_state", 9, response::Type::GetState),
+            Self::Agents => ("GET_AGENTS", "get_agents", 10, response::Type::GetAgents),
+            Self::Frameworks => (
+                "GET_FRAMEWORKS",
+                "get_frameworks",
+                11,
+                response::Type::GetFrameworks,
+            ),
+            Self::Executors => ("GET_EXECUTORS", "get_executors", 12, response::Type::GetExecutors),
+            Self::Tasks => ("GET_TASKS", "get_tasks", 13, response::Type::GetTasks),
+        }
+    }
+}
+
+/// The answer to a call.
+pub(crate) fn response(part: Part, state: &State, content_type: ContentType) -> Vec<u8> {
+    let (call, member, number, kind) = part.names();
+    let mut out = Vec::new();
+    match content_type {
+        ContentType::Json => Writer::new(&mut out).object(|object| {
+            object.text("type", call);
+            write_json(object.key(member), part, state);
+        }),
+        ContentType::Protobuf => {
+            out = Response {
+                r#type: Some(kind.into()),
+                ..Response::default()
+            }
+            .encode_to_vec();
+            wire::nested(&mut out, number, &protobuf(part, state));
+        }
+    }
+    out
+}
+
+/// A SUBSCRIBED event.
+pub(crate) fn subscribed(state: &State, content_type: ContentType, out: &mut Vec<u8>) {
+    let interval = HEARTBEAT_INTERVAL.as_secs_f64();
+    match content_type {
+        ContentType::Json => Writer::new(out).object(|object| {
+            object.text("type", "SUBSCRIBED");
+            object.object("subscribed", |object| {
+                write_json(object.key("get_state"), Part::State, state);
+                object.value("heartbeat_interval_seconds", &interval);
+            });
+        }),
+        ContentType::Protobuf => {
+            let head = Event {
+                r#type: Some(event::Type::Subscribed.into()),
+                ..Event::default()
+            }
+            .encode_to_vec();
+            let tail = event::Subscribed {
+                get_state: None,
+                heartbeat_interval_seconds: Some(interval),
+            }
+            .encode_to_vec();
+            let state = protobuf(Part::State, state);
+            out.reserve(head.len() + state.len() + tail.len() + 32);
+            out.extend_from_slice(&head);
+            wire::nested_from(out, 2, wire::nested_len(1, state.len()) + tail.len(), |out| {
+                wire::nested(out, 1, &state);
+                out.extend_from_slice(&tail);
+            });
+        }
+    }
+}
+
+fn write_json(out: Writer<'_>, part: Part, state: &State) {
+    out.object(|object| match part {
+        Part::State => {
+            for (_, part) in PARTS {
+                write_json(object.key(part.names().1), part, state);
+            }
+        }
+        Part::Tasks => {
+            let list = |object: &mut Object<'_>, key, tasks: &mut dyn Iterator<Item = &Shared<v1::Task>>| {
+                object.array(key, |array| tasks.for_each(|task| array.raw(task.json())));
+            };
+            list(object, "tasks", &mut active_tasks(state));
+            list(object, "unreachable_tasks", &mut unreachable_tasks(state));
+            list(object, "completed_tasks", &mut completed_tasks(state));
+        }
+        Part::Executors => object.array("executors", |array| {
+            executors(state).for_each(|executor| array.raw(executor.message.json()));
+        }),
+        Part::Frameworks => {
+            object.array("frameworks", |array: &mut Array<'_>| {
+                state
+                    .frameworks
+                    .values()
+                    .for_each(|entry| array.value(&messages::framework(entry)));
+            });
+            object.array("completed_frameworks", |array| {
+                let all = state.completed_frameworks.iter();
+                all.for_each(|(_, entry)| array.value(&messages::framework(entry)));
+            });
+        }
+        Part::Agents => {
+            object.array("agents", |array| {
+                state
+                    .agents
+                    .values()
+                    .for_each(|entry| array.raw(entry.message().json()));
+            });
+            object.array("recovered_agents", |array| {
+                state
+                    .recovered_agents
+                    .values()
+                    .for_each(|info| array.raw(info.json()));
+            });
+        }
+    });
+}
+
+/// The content of the part's message.
+fn protobuf(part: Part, state: &State) -> Vec<u8> {
+    let mut out = Vec::new();
+    match part {
+        Part::State => {
+            let parts = PARTS.map(|(number, part)| (number, protobuf(part, state)));
+            out.reserve(
+                parts
+                    .iter()
+                    .map(|(number, bytes)| wire::nested_len(*number, bytes.len()))
+                    .sum(),
+            );
+            parts
+                .iter()
+                .for_each(|(number, bytes)| wire::nested(&mut out, *number, bytes));
+        }
+        Part::Tasks => {
+            active_tasks(state).for_each(|task| wire::nested(&mut out, 2, task.protobuf()));
+            completed_tasks(state).for_each(|task| wire::nested(&mut out, 3, task.protobuf()));
+            unreachable_tasks(state).for_each(|task| wire::nested(&mut out, 5, task.protobuf()));
+        }
+        Part::Executors => {
+            executors(state).for_each(|executor| wire::nested(&mut out, 1, executor.message.protobuf()))
+        }
+        Part::Frameworks => {
+            let all = state.frameworks.values();
+            all.for_each(|entry| wire::message(&mut out, 1, &messages::framework(entry)));
+            let all = state.completed_frameworks.iter();
+            all.for_each(|(_, entry)| wire::message(&mut out, 2, &messages::framework(entry)));
+        }
+        Part::Agents => {
+            state
+                .agents
+                .values()
+                .for_each(|entry| wire::nested(&mut out, 1, entry.message().protobuf()));
+            state
+                .recovered_agents
+                .values()
+                .for_each(|info| wire::nested(&mut out, 2, info.protobuf()));
+        }
+    }
+    out
+}
+
+fn active_tasks(state: &State) -> impl Iterator<Item = &Shared<v1::Task>> {
+    state
+        .frameworks
+        .values()
+        .flat_map(|framework| framework.tasks.values())
+        .map(|task| &task.message)
+}
+
+fn unreachable_tasks(state: &State) -> impl Iterator<Item = &Shared<v1::Task>> {
+    let completed = state.completed_frameworks.iter().map(|(_, framework)| framework);
+    let frameworks = state.frameworks.values().chain(completed);
+    frameworks
+        .flat_map(|framework| framework.unreachable_tasks.iter())
+        .map(|(_, task)| &task.message)
+}
+
+fn completed_tasks(state: &State) -> impl Iterator<Item = &Shared<v1::Task>> {
+    let completed = state.completed_frameworks.iter().map(|(_, framework)| framework);
+    state
+        .frameworks
+        .values()
+        .chain(completed)
+        .flat_map(|framework| framework.completed_tasks.iter())
+}
+
+fn executors(state: &State) -> impl Iterator<Item = &Executor> {
+    state
+        .frameworks
+        .values()
+        .flat_map(|framework| framework.executors.values())
+        .map(|executor| &**executor)
+}

@@ -1,0 +1,117 @@
+//! Frameworks of v0 endpoints (facts: master-http.md §4.4).
+
+use proto::json::{Enumeration, Object, Writer};
+use proto::v1::framework_info::capability::Type as Capability;
+
+use super::{amounts, task};
+use crate::core::{Framework, Offer};
+
+/// The members that `/state`, `/frameworks` and `/state-summary` have in common.
+pub(super) fn summary(object: &mut Object<'_>, framework: &Framework) {
+    let info = &framework.info;
+    object.text("id", framework.id.as_str());
+    object.text("name", &info.name);
+    amounts::resources(object.key("used_resources"), &framework.used);
+    amounts::resources(object.key("offered_resources"), &framework.offered);
+    object.array("capabilities", |array| {
+        for capability in &info.capabilities {
+            if let Some(name) = capability.r#type.and_then(Capability::name) {
+                array.text(name);
+            }
+        }
+    });
+    object.text("hostname", info.hostname());
+    object.text("webui_url", info.webui_url());
+    object.value("active", &framework.active);
+    object.value("connected", &framework.connected());
+    object.value("recovered", &framework.recovered());
+}
+
+/// A framework in full, with its tasks, offers and executors.
+pub(super) fn full(out: Writer<'_>, framework: &Framework) {
+    out.object(|object| {
+        summary(object, framework);
+        details(object, framework);
+        object.array("tasks", |array| {
+            framework
+                .tasks
+                .values()
+                .for_each(|entry| task::task(array.element(), &entry.message));
+        });
+        object.array("unreachable_tasks", |array| {
+            framework
+                .unreachable_tasks
+                .iter()
+                .for_each(|(_, entry)| task::task(array.element(), &entry.message));
+        });
+        object.array("completed_tasks", |array| {
+            framework
+                .completed_tasks
+                .iter()
+                .for_each(|message| task::task(array.element(), message));
+        });
+        object.array("offers", |array| {
+            framework
+                .offers
+                .values()
+                .for_each(|entry| offer(array.element(), entry));
+        });
+        object.array("executors", |array| {
+            for executor in framework.executors.values() {
+                task::executor(
+                    array.element(),
+                    executor.info(),
+                    executor.agent.as_str(),
+                    framework.id.as_str(),
+                );
+            }
+        });
+        task::labels(object, framework.info.labels.as_ref());
+        let none = proto::v1::scheduler::OfferConstraints::default();
+        object.value(
+            "offer_constraints",
+            framework.offer_constraints.as_deref().unwrap_or(&none),
+        );
+    });
+}
+
+fn details(object: &mut Object<'_>, framework: &Framework) {
+    let info = &framework.info;
+    object.text("user", &info.user);
+    object.value("failover_timeout", &info.failover_timeout());
+    object.value("checkpoint", &info.checkpoint());
+    object.value("registered_time", &framework.registered.as_secs_f64());
+    object.value(
+        "unregistered_time",
+        &framework.unregistered.map_or(0.0, |time| time.as_secs_f64()),
+    );
+    if let Some(time) = framework
+        .reregistered
+        .filter(|time| *time != framework.registered)
+    {
+        object.value("reregistered_time", &time.as_secs_f64());
+    }
+    if let Some(principal) = &info.principal {
+        object.text("principal", principal);
+    }
+    let mut both = framework.used.clone();
+    framework.offered.iter().for_each(|entry| both.add_entry(entry));
+    amounts::resources(object.key("resources"), &both);
+    if framework.capabilities.has(Capability::MultiRole) {
+        object.array("roles", |array| {
+            info.roles.iter().for_each(|role| array.text(role))
+        });
+    } else {
+        object.text("role", framework.roles.first().map_or("*", String::as_str));
+    }
+}
+
+fn offer(out: Writer<'_>, offer: &Offer) {
+    out.object(|object| {
+        object.text("id", offer.id.as_str());
+        object.text("framework_id", offer.framework.as_str());
+        object.object("allocation_info", |object| object.text("role", &offer.role));
+        object.text("slave_id", offer.agent.as_str());
+        amounts::resources(object.key("resources"), &offer.resources);
+    });
+}

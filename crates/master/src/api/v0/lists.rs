@@ -1,0 +1,129 @@
+//! `/slaves`, `/frameworks`, `/tasks` (facts: master-http.md §3).
+
+use process::http::Query;
+use proto::json::Writer;
+use proto::v1;
+
+use super::{agent, framework, task};
+use crate::core::{Framework, State};
+
+/// `/slaves`, of one agent or of all.
+pub(crate) fn slaves(state: &State, id: Option<&str>) -> Vec<u8> {
+    let wanted = |candidate: &str| id.is_none_or(|id| id == candidate);
+    let mut out = Vec::new();
+    Writer::new(&mut out).object(|object| {
+        object.array("slaves", |array| {
+            for entry in state.agents.values().filter(|entry| wanted(entry.id.as_str())) {
+                array.object(|object| {
+                    agent::summary(object, entry);
+                    agent::full(object, entry);
+                });
+            }
+        });
+        object.array("recovered_slaves", |array| {
+            for (id, info) in &state.recovered_agents {
+                if wanted(id.as_str()) {
+                    agent::recovered(array.element(), info);
+                }
+            }
+        });
+    });
+    out
+}
+
+/// `/frameworks`, of one framework or of all.
+pub(crate) fn frameworks(state: &State, id: Option<&str>) -> Vec<u8> {
+    let wanted = |candidate: &Framework| id.is_none_or(|id| id == candidate.id.as_str());
+    let mut out = Vec::new();
+    Writer::new(&mut out).object(|object| {
+        object.array("frameworks", |array| {
+            let all = state.frameworks.values().filter(|entry| wanted(entry));
+            all.for_each(|entry| framework::full(array.element(), entry));
+        });
+        object.array("completed_frameworks", |array| {
+            let all = state
+                .completed_frameworks
+                .iter()
+                .map(|(_, entry)| entry)
+                .filter(|entry| wanted(entry));
+            all.for_each(|entry| framework::full(array.element(), entry));
+        });
+        object.array("unregistered_frameworks", |_| {});
+    });
+    out
+}
+
+/// Which tasks `/tasks` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TaskQuery {
+    limit: usize,
+    offset: usize,
+    ascending: bool,
+    framework: Option<String>,
+    task: Option<String>,
+}
+
+impl TaskQuery {
+    /// From a query string; numbers that do not parse are as if absent.
+    pub(crate) fn new(query: &Query) -> Self {
+        let number = |name: &str, default| {
+            query
+                .get(name)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(default)
+        };
+        Self {
+            limit: number("limit", 100),
+            offset: number("offset", 0),
+            ascending: query.get("order") == Some("asc"),
+            framework: query.get("framework_id").map(str::to_owned),
+            task: query.get("task_id").map(str::to_owned),
+        }
+    }
+}
+
+/// `/tasks`: those of active and completed frameworks, by the time of their first status.
+pub(crate) fn tasks(state: &State, query: &TaskQuery) -> Vec<u8> {
+    let frameworks = state
+        .frameworks
+        .values()
+        .chain(state.completed_frameworks.iter().map(|(_, entry)| entry));
+    let wanted = |value: &str, filter: &Option<String>| filter.as_ref().is_none_or(|filter| filter == value);
+    let mut found: Vec<(f64, &v1::Task)> = frameworks
+        .filter(|entry| wanted(entry.id.as_str(), &query.framework))
+        .flat_map(|entry| all_tasks(entry))
+        .filter(|task| wanted(&task.task_id.value, &query.task))
+        .map(|task| {
+            (
+                task.statuses
+                    .first()
+                    .map_or(f64::NEG_INFINITY, v1::TaskStatus::timestamp),
+                task,
+            )
+        })
+        .collect();
+    found.sort_by(|(a, _), (b, _)| {
+        if query.ascending {
+            a.total_cmp(b)
+        } else {
+            b.total_cmp(a)
+        }
+    });
+    let mut out = Vec::new();
+    Writer::new(&mut out).object(|object| {
+        object.array("tasks", |array| {
+            for (_, entry) in found.into_iter().skip(query.offset).take(query.limit) {
+                task::task(array.element(), entry);
+            }
+        });
+    });
+    out
+}
+
+/// Active, unreachable and completed tasks of a framework.
+pub(super) fn all_tasks(framework: &Framework) -> impl Iterator<Item = &v1::Task> {
+    let active = framework.tasks.values().map(|task| &*task.message);
+    let unreachable = framework.unreachable_tasks.iter().map(|(_, task)| &*task.message);
+    let completed = framework.completed_tasks.iter().map(|message| &**message);
+    active.chain(completed).chain(unreachable)
+}

@@ -1,0 +1,36 @@
+//! Why a master does not start, or cannot go on.
+
+use std::sync::Arc;
+
+/// Why a master does not start, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command line or the environment is wrong.
+    #[error(transparent)]
+    Flags(#[from] ::process::flags::Error),
+    /// The address is taken, a process could not be started, and the like.
+    #[error("failed to start a process")]
+    Process(#[source] Arc<::process::Error>),
+    /// The registry's file cannot be opened.
+    #[error("failed to open the registry")]
+    Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The registry cannot be read.
+    #[error("failed to read the registry")]
+    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A write to the registry failed, or another master leads by now.
+    #[error("failed to write the registry")]
+    Write(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Reading or writing the registry took longer than its flag allows.
+    #[error("{0} took longer than allowed")]
+    TimedOut(&'static str),
+    /// The core found that this master must not go on.
+    #[error("{0}")]
+    Aborted(String),
+}
+
+/// An error with all its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,130 @@
+use super::*;
+
+fn parse(args: &[&str]) -> Result<Parsed, Error> {
+    Flags::parse(args.iter().map(|arg| (*arg).to_owned()), [])
+}
+
+fn run(args: &[&str]) -> Flags {
+    match parse(args).unwrap() {
+        Parsed::Run(flags) => *flags,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(args: &[&str]) -> String {
+    parse(args).map_or_else(
+        |error| error.to_string(),
+        |parsed| format!("accepted: {parsed:?}"),
+    )
+}
+
+/// The recorded master's flags: what it was given, and all defaults (golden/http/045).
+#[test]
+fn flags_are_shown_as_mesos_shows_them() {
+    let flags = run(&[
+        "--allocation_interval=200ms",
+        "--hostname=localhost",
+        "--ip=127.0.0.1",
+        "--registry=in_memory",
+        "--work_dir=/var/lib/mesos/master",
+    ]);
+    let shown: serde_json::Map<String, serde_json::Value> = flags
+        .values
+        .display()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    let golden: serde_json::Value =
+        serde_json::from_slice(include_bytes!("../../tests/golden/captured/flags.json")).unwrap();
+    assert_eq!(serde_json::Value::Object(shown), golden["flags"]);
+    assert_eq!(flags.values.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_durable_registry_needs_a_work_directory() {
+    assert_eq!(
+        refused(&[]),
+        "flag 'work_dir' is needed unless 'registry' is 'in_memory'"
+    );
+    assert_eq!(run(&["--registry=in_memory"]).registry, Registry::InMemory);
+    let flags = run(&["--work_dir=/tmp/m"]);
+    assert_eq!((flags.registry, flags.port), (Registry::Stored, 5050));
+    assert_eq!(
+        refused(&["--registry=zookeeper"]),
+        "flag 'registry' does not take 'zookeeper': expected 'replicated_log' or 'in_memory'"
+    );
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    for (flag, fault) in [
+        ("--port=65536", "expected 0 to 65535"),
+        ("--ip=localhost", "expected an IPv4 address"),
+        ("--agent_ping_timeout=16mins", "expected 1secs to 15mins"),
+        ("--agent_reregister_timeout=1mins", "expected at least 10mins"),
+        ("--max_agent_ping_timeouts=0", "expected at least 1"),
+        ("--agent_removal_rate_limit=1", "expected <number>/<duration>"),
+        (
+            "--agent_removal_rate_limit=0/1mins",
+            "expected <number>/<duration>",
+        ),
+        ("--recovery_agent_removal_limit=101%", "expected 0% to 100%"),
+        ("--role_sorter=mine", "expected 'drf' or 'random'"),
+        ("--allocator=mine", "only 'hierarchical' is built in"),
+    ] {
+        let text = refused(&["--registry=in_memory", flag]);
+        assert!(text.ends_with(fault), "{flag}: {text}");
+    }
+}
+
+#[test]
+fn what_would_be_unsafe_to_ignore_is_refused() {
+    for flag in [
+        "--authenticate_frameworks",
+        "--acls={}",
+        "--zk=zk://h:1/m",
+        "--registry_strict",
+    ] {
+        let text = refused(&["--registry=in_memory", flag]);
+        assert!(
+            text.ends_with("cannot be honoured by this version"),
+            "{flag}: {text}"
+        );
+    }
+}
+
+#[test]
+fn structured_flags_are_read() {
+    let flags = run(&[
+        "--registry=in_memory",
+        "--roles=web, batch",
+        "--agent_removal_rate_limit=1/10mins",
+        "--recovery_agent_removal_limit=40%",
+        "--firewall_rules={\"disabled_endpoints\":{\"paths\":[\"/files/browse\"]}}",
+        "--domain={\"fault_domain\":{\"region\":{\"name\":\"r\"},\"zone\":{\"name\":\"z\"}}}",
+    ]);
+    assert_eq!(
+        flags.roles.unwrap().into_iter().collect::<Vec<_>>(),
+        ["*", "batch", "web"]
+    );
+    assert_eq!(
+        flags.agent_removal_rate_limit,
+        Some((1, Duration::from_secs(600)))
+    );
+    assert!((flags.recovery_agent_removal_limit - 0.4).abs() < 1e-9);
+    assert_eq!(flags.disabled_endpoints, ["/files/browse"]);
+    assert_eq!(flags.allocator.min_allocatable.len(), 2);
+    assert_eq!(flags.domain.unwrap().fault_domain.unwrap().zone.name, "z");
+    let text = refused(&["--registry=in_memory", "--domain={\"fault_domain\":{}}"]);
+    assert!(text.contains("fault_domain.region"), "{text}");
+}
+
+#[test]
+fn help_names_every_flag() {
+    let Parsed::Help(text) = parse(&["--help"]).unwrap() else {
+        panic!()
+    };
+    for flag in TABLE.iter() {
+        assert!(text.contains(flag.name), "{}", flag.name);
+    }
+    assert!(matches!(parse(&["--version"]).unwrap(), Parsed::Version(text) if text == "mesos 1.12.0"));
+}

@@ -1,0 +1,214 @@
+//! A master from start to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ::process::{Environment, Handle, Runtime, Version, build};
+use proto::v1::{self, MasterInfo};
+use tokio::sync::watch;
+
+use crate::api::{Build, Info};
+use crate::core::{Config, HEARTBEAT_INTERVAL, Master};
+use crate::flags::Registry;
+use crate::hub::{self, Hub};
+use crate::process::{MasterProcess, Settings};
+use crate::registrar::Registrar;
+use crate::{Error, Flags};
+
+/// A running master. Dropping it leaves it running as long as the tokio runtime does.
+#[derive(Debug)]
+pub struct Server {
+    runtime: Runtime,
+    process: Handle<MasterProcess>,
+    failure: watch::Receiver<Option<Arc<Error>>>,
+}
+
+/// Bytes of events that one scheduler may leave unread, unless a flag says otherwise.
+const SCHEDULER_BUFFER: u64 = 64 << 20;
+
+impl Server {
+    /// Starts a master within a tokio runtime: opens the listener and elects itself. It reads its registry meanwhile,
+    /// and answers 503 until it has.
+    ///
+    /// # Errors
+    /// When the address is taken, or the registry cannot be opened.
+    pub async fn start(flags: Flags) -> Result<Self, Error> {
+        for warning in &flags.values.warnings {
+            tracing::warn!("{warning}");
+        }
+        let runtime = Runtime::start(settings(&flags)?).await.map_err(process_error)?;
+        let registrar = match flags.registry {
+            Registry::InMemory => Registrar::Memory,
+            Registry::Stored => Registrar::Memory,
+        };
+        let info = master_info(&flags, &runtime);
+        tracing::info!(
+            "Master {} ({}) started on {}",
+            info.id,
+            info.hostname(),
+            runtime.bound_address()
+        );
+        let now = runtime.clock().now();
+        let config = config(&flags, info.clone());
+        let clock = runtime.clock().clone();
+        let beat = move || -> hub::Beat { Box::pin(clock.sleep(HEARTBEAT_INTERVAL)) };
+        let hub = Hub::new(limits(&flags), beat);
+        let (failing, failure) = watch::channel(None);
+        let info = Info {
+            master: info,
+            start_time: now.as_secs_f64(),
+            // A standalone master is elected at once.
+            elected_time: Some(now.as_secs_f64()),
+            flags: flags.values.display().collect(),
+            build: Build::this(),
+        };
+        tracing::info!("Elected as the leading master");
+        let buffer = flags
+            .values
+            .bytes("scheduler_event_stream_buffer")
+            .unwrap_or(SCHEDULER_BUFFER);
+        let shell = Settings {
+            scheduler_buffer: usize::try_from(buffer).unwrap_or(usize::MAX),
+        };
+        let core = Master::new(config);
+        let master = MasterProcess::new(core, info, shell, hub, registrar, failing);
+        let process = runtime.spawn("master", master).map_err(process_error)?;
+        crate::metrics::register(&runtime, &process);
+        Ok(Self {
+            runtime,
+            process,
+            failure,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.runtime.bound_address()
+    }
+
+    /// The process runtime it lives in.
+    pub const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Waits until the master must end.
+    ///
+    /// # Errors
+    /// Why it cannot go on; none when it was stopped.
+    pub async fn finished(&self) -> Result<(), Arc<Error>> {
+        self.process.wait().await;
+        match &*self.failure.borrow() {
+            Some(error) => Err(Arc::clone(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops: ends all streams, closes all connections, and waits until every process is gone.
+    pub async fn stop(&self) {
+        tracing::info!("Stopping the master");
+        self.process.terminate();
+        self.process.wait().await;
+        self.runtime.shutdown().await;
+    }
+}
+
+fn process_error(error: ::process::Error) -> Error {
+    Error::Process(Arc::new(error))
+}
+
+/// Settings of the runtime: `LIBPROCESS_*` variables, then flags.
+fn settings(flags: &Flags) -> Result<::process::Settings, Error> {
+    let mut environment = Environment::from_vars(std::env::vars()).map_err(process_error)?;
+    environment.ip = flags.ip.or(environment.ip);
+    environment.port = flags.port;
+    environment.advertise_ip = flags.advertise_ip.or(environment.advertise_ip);
+    environment.advertise_port = flags.advertise_port.or(environment.advertise_port);
+    let mut settings = ::process::Settings::new(environment);
+    settings.delegate = Some("master".to_owned());
+    settings.disabled_endpoints.clone_from(&flags.disabled_endpoints);
+    settings.version = Version {
+        build_date: build::date(),
+        build_time: build::time(),
+        build_user: build::USER.to_owned(),
+        git_branch: build::GIT_BRANCH.map(str::to_owned),
+        git_sha: build::GIT_SHA.map(str::to_owned),
+        git_tag: None,
+        version: build::VERSION.to_owned(),
+    };
+    Ok(settings)
+}
+
+/// Who this master is, as others are told.
+fn master_info(flags: &Flags, runtime: &Runtime) -> MasterInfo {
+    use v1::master_info::{Capability, capability::Type};
+    let address = runtime.address();
+    let hostname = match &flags.hostname {
+        Some(hostname) => hostname.clone(),
+        None if flags.hostname_lookup => ::process::hostname(*address.ip()),
+        None => address.ip().to_string(),
+    };
+    MasterInfo {
+        id: uuid::Uuid::new_v4().to_string(),
+        // Compat: the address in network byte order, read as a number of this machine.
+        ip: u32::from_ne_bytes(address.ip().octets()),
+        port: address.port().into(),
+        pid: Some(runtime.upid("master").to_string()),
+        hostname: Some(hostname.clone()),
+        version: Some(build::VERSION.to_owned()),
+        address: Some(v1::Address {
+            hostname: Some(hostname),
+            ip: Some(address.ip().to_string()),
+            port: address.port().into(),
+        }),
+        domain: flags.domain.clone(),
+        capabilities: [Type::AgentUpdate, Type::AgentDraining, Type::QuotaV2]
+            .map(|kind| Capability {
+                r#type: Some(kind.into()),
+            })
+            .to_vec(),
+    }
+}
+
+fn config(flags: &Flags, info: MasterInfo) -> Config {
+    let values = &flags.values;
+    let mut config = Config::new(info);
+    config.agent_ping_timeout = flags.duration("agent_ping_timeout");
+    config.max_agent_ping_timeouts = u32::try_from(flags.size("max_agent_ping_timeouts")).unwrap_or(u32::MAX);
+    config.agent_reregister_timeout = flags.duration("agent_reregister_timeout");
+    config.agent_removal_rate_limit = flags.agent_removal_rate_limit;
+    config.recovery_agent_removal_limit = flags.recovery_agent_removal_limit;
+    config.offer_timeout = values.duration("offer_timeout");
+    config.max_completed_frameworks = flags.size("max_completed_frameworks");
+    config.max_completed_tasks_per_framework = flags.size("max_completed_tasks_per_framework");
+    config.max_unreachable_tasks_per_framework = flags.size("max_unreachable_tasks_per_framework");
+    config.roles.clone_from(&flags.roles);
+    config.root_submissions = values.bool("root_submissions");
+    config.require_agent_domain = values.bool("require_agent_domain");
+    config.registry_gc_interval = flags.duration("registry_gc_interval");
+    config.registry_max_agent_age = flags.duration("registry_max_agent_age");
+    config.registry_max_agent_count = flags.size("registry_max_agent_count");
+    config.allocator = allocator::Config {
+        seed: seed(),
+        ..flags.allocator.clone()
+    };
+    config
+}
+
+fn limits(flags: &Flags) -> hub::Limits {
+    let usual = hub::Limits::default();
+    let buffer = flags.values.bytes("operator_event_stream_buffer");
+    hub::Limits {
+        subscribers: flags.size("max_operator_event_stream_subscribers"),
+        events: flags
+            .values
+            .size("operator_event_stream_events")
+            .unwrap_or(usual.events),
+        weight: buffer.map_or(usual.weight, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+    }
+}
+
+/// What makes the allocator's orders differ from one start to the next.
+fn seed() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low
+}
