@@ -94,7 +94,7 @@ fn attributes(out: Writer<'_>, attributes: &[v1::Attribute]) {
             } else if let Some(set) = &attribute.set {
                 object.text(
                     name,
-                    &resources::Set::new(set.item.iter().map(String::as_str)).to_string(),
+                    &amounts::set_text(&resources::Set::new(set.item.iter().map(String::as_str))),
                 );
             } else if let Some(text) = &attribute.text {
                 object.text(name, &text.value);

@@ -93,7 +93,7 @@ impl Amounts {
             match value {
                 Value::Scalar(amount) => object.value(name, &amount.as_f64()),
                 Value::Ranges(ranges) => object.text(name, &ranges.to_string()),
-                Value::Set(set) => object.text(name, &set.to_string()),
+                Value::Set(set) => object.text(name, &set_text(set)),
             }
         }
     }
@@ -120,6 +120,11 @@ pub(super) fn quantities(out: Writer<'_>, quantities: &Quantities) {
             object.value(name.as_str(), &amount.as_f64());
         }
     });
+}
+
+/// A set as text: `{a, b}`.
+pub(super) fn set_text(set: &Set) -> String {
+    format!("{{{}}}", set.iter().collect::<Vec<_>>().join(", "))
 }
 
 /// Writes a list of resources in endpoint form.
