@@ -7,8 +7,9 @@ use http::StatusCode;
 
 use crate::Upid;
 use crate::actor::{Message, Weight, wait_for_room};
-use crate::http::{Response, decode_component};
+use crate::http::Response;
 use crate::runtime::Runtime;
+use crate::wire::{BadTarget, split_target};
 
 /// Delivers a message and gives the answer (facts: libprocess-wire, section 2). Waits while the receiver's mailbox is
 /// too full for more from sockets.
@@ -19,15 +20,10 @@ pub(super) async fn deliver(
     body: Bytes,
     client: SocketAddr,
 ) -> Result<(), Response> {
-    // Query and fragment are no part of the name.
-    let path = target.split(['?', '#']).next().unwrap_or_default();
-    let Some(path) = path.strip_prefix('/') else {
-        return Err(Response::status(StatusCode::BAD_REQUEST));
-    };
-    let (id, name) = path.split_once('/').unwrap_or((path, ""));
-    let Some(id) = decode_component(id) else {
-        return Err(Response::status(StatusCode::INTERNAL_SERVER_ERROR));
-    };
+    let (id, name) = split_target(target).map_err(|bad| match bad {
+        BadTarget::NoPath => Response::status(StatusCode::BAD_REQUEST),
+        BadTarget::Escape => Response::status(StatusCode::INTERNAL_SERVER_ERROR),
+    })?;
     let from = Upid::parse_or_empty(sender);
     if runtime.settings().environment.require_peer_address_ip_match && client.ip() != *from.address().ip() {
         return Err(Response::bad_request(format!(

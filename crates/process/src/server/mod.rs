@@ -9,7 +9,6 @@
 mod answer;
 mod client;
 mod deliver;
-mod head;
 mod limits;
 mod peer;
 mod rewind;

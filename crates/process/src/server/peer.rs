@@ -3,24 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::head::{self, BadHead, Framing, Head};
 use super::{HttpLimits, answer, client, deliver};
 use crate::Clock;
 use crate::http::Response;
 use crate::runtime::WeakRuntime;
+use crate::wire::{Arrived, Decoder, Incoming, Refusal};
 
 /// Room made for each read: 64 KiB.
 const READ: usize = 64 << 10;
 /// Answers that may wait for the peer to read them; beyond, it has to.
 const UNSENT: usize = 256 << 10;
-/// Bodies up to this are copied out of the read buffer, so that a message kept for long does not keep the buffer.
-const COPY: usize = 64 << 10;
 /// Bytes read and thrown away after a refusal, so that the peer gets to read it before the connection is reset.
 const DRAIN: usize = 256 << 10;
 
@@ -43,6 +41,7 @@ pub(super) async fn serve(
         client,
         clock,
         limits,
+        decoder: Decoder::new(limits.head, limits.body),
         input: BytesMut::new(),
         output: BytesMut::new(),
         date: answer::DateCache::default(),
@@ -74,6 +73,7 @@ struct Peer {
     client: SocketAddr,
     clock: Clock,
     limits: HttpLimits,
+    decoder: Decoder,
     input: BytesMut,
     output: BytesMut,
     date: answer::DateCache,
@@ -94,16 +94,17 @@ impl Peer {
     /// that was read.
     async fn run(mut self) -> io::Result<Option<Self>> {
         loop {
-            let next = match head::parse(&self.input, self.limits.head) {
-                Ok(None) => self.fill().await?,
-                Ok(Some(head)) => match head.sender.clone() {
-                    None => {
-                        self.flush().await;
-                        return Ok(Some(self));
-                    }
-                    Some(sender) => self.message(&head, sender).await?,
-                },
-                Err(bad) => self.refuse(bad).await,
+            let next = match self.decoder.next(&mut self.input) {
+                Ok(None) => {
+                    self.known |= self.decoder.is_within();
+                    self.fill().await?
+                }
+                Ok(Some(Incoming::Request)) => {
+                    self.flush().await;
+                    return Ok(Some(self));
+                }
+                Ok(Some(Incoming::Message(message))) => self.message(message).await,
+                Err(refusal) => self.refuse(refusal).await,
             };
             if matches!(next, Next::End) {
                 self.flush().await;
@@ -112,35 +113,29 @@ impl Peer {
         }
     }
 
-    async fn message(&mut self, head: &Head, sender: std::ops::Range<usize>) -> io::Result<Next> {
+    async fn message(&mut self, message: Arrived) -> Next {
         self.known = true;
-        let text = |range| String::from_utf8_lossy(self.input.get(range).unwrap_or_default()).into_owned();
-        let (target, sender) = (text(head.target.clone()), text(sender));
-        self.input.advance(head.len);
-        let body = match head.framing {
-            Framing::Length(length) => self.sized_body(length).await?,
-            Framing::Chunked => self.chunked_body().await?,
+        let Arrived {
+            target,
+            sender,
+            body,
+            gzip,
+            close,
+        } = message;
+        let Some(runtime) = self.runtime.upgrade() else {
+            return Next::End;
         };
-        let body = match body {
-            Ok(body) => body,
-            Err(Some(bad)) => return Ok(self.refuse_with(bad.into_response(), Next::End).await),
-            // The end came first.
-            Err(None) => return Ok(Next::End),
-        };
-        let inflated = if head.gzip {
+        let body = if gzip {
             deliver::inflate(&body, self.limits.body)
         } else {
             Ok(body)
         };
-        let Some(runtime) = self.runtime.upgrade() else {
-            return Ok(Next::End);
-        };
-        let delivered = match inflated {
+        let delivered = match body {
             Ok(body) => deliver::deliver(&runtime, &target, &sender, body, self.client).await,
             Err(response) => Err(response),
         };
-        self.answer(delivered, head.close);
-        Ok(if head.close { Next::End } else { Next::Go })
+        self.answer(delivered, close);
+        if close { Next::End } else { Next::Go }
     }
 
     fn answer(&mut self, delivered: Result<(), Response>, close: bool) {
@@ -154,17 +149,18 @@ impl Peer {
         }
     }
 
-    async fn refuse(&mut self, bad: BadHead) -> Next {
-        tracing::debug!("Refusing a request from {}: {bad}", self.client);
-        let status = match bad {
-            BadHead::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            BadHead::Malformed | BadHead::Ambiguous => StatusCode::BAD_REQUEST,
+    async fn refuse(&mut self, refusal: Refusal) -> Next {
+        tracing::debug!("Refusing a request from {}: {refusal}", self.client);
+        let status = match refusal {
+            Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Malformed | Refusal::Ambiguous => StatusCode::BAD_REQUEST,
         };
-        self.refuse_with(Response::status(status), Next::End).await
+        self.refuse_with(Response::status(status)).await
     }
 
     /// Answers and lets the other side read the answer.
-    async fn refuse_with(&mut self, response: Response, next: Next) -> Next {
+    async fn refuse_with(&mut self, response: Response) -> Next {
         self.answer(Err(response), true);
         self.flush().await;
         if self.stream.shutdown().await.is_ok() {
@@ -182,84 +178,7 @@ impl Peer {
             }
         }
         self.deaf = true;
-        next
-    }
-
-    async fn sized_body(&mut self, length: usize) -> io::Result<Result<Bytes, Option<BadBody>>> {
-        if length > self.limits.body {
-            return Ok(Err(Some(BadBody::TooLarge)));
-        }
-        if !self.fill_to(length).await? {
-            return Ok(Err(None));
-        }
-        Ok(Ok(self.take(length)))
-    }
-
-    async fn chunked_body(&mut self) -> io::Result<Result<Bytes, Option<BadBody>>> {
-        let mut whole = Bytes::new();
-        let mut joined: Option<BytesMut> = None;
-        let mut total = 0usize;
-        loop {
-            let size = loop {
-                match head::chunk_size(&self.input) {
-                    Ok(Some((line, size))) => {
-                        self.input.advance(line);
-                        break size;
-                    }
-                    Ok(None) => {
-                        if matches!(self.fill().await?, Next::End) {
-                            return Ok(Err(None));
-                        }
-                    }
-                    Err(_) => return Ok(Err(Some(BadBody::Malformed))),
-                }
-            };
-            total = total.saturating_add(size);
-            if total > self.limits.body {
-                return Ok(Err(Some(BadBody::TooLarge)));
-            }
-            if !self.fill_to(size + 2).await? {
-                return Ok(Err(None));
-            }
-            let chunk = self.take(size);
-            // After the last chunk this is the empty line: trailers are refused.
-            if self.input.get(..2) != Some(b"\r\n") {
-                return Ok(Err(Some(BadBody::Malformed)));
-            }
-            self.input.advance(2);
-            if size == 0 {
-                return Ok(Ok(joined.map_or(whole, BytesMut::freeze)));
-            }
-            match &mut joined {
-                Some(joined) => joined.extend_from_slice(&chunk),
-                None if whole.is_empty() => whole = chunk,
-                None => {
-                    let mut all = BytesMut::from(&whole[..]);
-                    all.extend_from_slice(&chunk);
-                    joined = Some(all);
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, length: usize) -> Bytes {
-        if length <= COPY {
-            let copy = Bytes::copy_from_slice(self.input.get(..length).unwrap_or_default());
-            self.input.advance(length);
-            copy
-        } else {
-            self.input.split_to(length).freeze()
-        }
-    }
-
-    /// Reads until there are `length` bytes; false when the end comes first.
-    async fn fill_to(&mut self, length: usize) -> io::Result<bool> {
-        while self.input.len() < length {
-            if matches!(self.fill().await?, Next::End) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Next::End
     }
 
     /// Reads some more, writing answers meanwhile.
@@ -304,20 +223,5 @@ impl Peer {
             self.deaf = true;
         }
         self.output.clear();
-    }
-}
-
-/// Why a body is refused.
-enum BadBody {
-    Malformed,
-    TooLarge,
-}
-
-impl BadBody {
-    fn into_response(self) -> Response {
-        Response::status(match self {
-            Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        })
     }
 }

@@ -1,6 +1,10 @@
 //! Messages on the wire: each is one HTTP/1.1 POST (facts: libprocess-wire, section 2).
 
+mod decode;
+mod head;
+
 use bytes::{Bytes, BytesMut};
+pub use decode::{Arrived, BadTarget, Decoder, Incoming, Refusal, split_target};
 
 use crate::Upid;
 
