@@ -17,10 +17,10 @@ pub enum Error {
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The registry cannot be read.
     #[error("failed to read the registry")]
-    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Read(#[source] storage::Error),
     /// A write to the registry failed, or another master leads by now.
     #[error("failed to write the registry")]
-    Write(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Write(#[source] storage::Error),
     /// Reading or writing the registry took longer than its flag allows.
     #[error("{0} took longer than allowed")]
     TimedOut(&'static str),

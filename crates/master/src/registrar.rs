@@ -1,33 +1,310 @@
-//! The registry, beside the master's thread: read once, then changed by one write after the other.
+//! The registry, on a thread beside the master's: read once, then changed by one write after the other.
+//!
+//! Operations that arrive while a write is on its way go together into the next. A read or write that takes longer
+//! than its flag allows, or fails, ends this master: what it would go on with could be the state of a deposed one.
 
-use proto::internal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::time::Duration;
+
+use ::process::metrics::{TimerMetric, Unit};
+use ::process::{Clock, Runtime, Time};
+use parking_lot::Mutex;
+use proto::v1::MasterInfo;
+use proto::{Message, internal};
+use storage::Store;
+use storage::registry::Operation;
 
 use crate::Error;
 use crate::core::RegistryOperation;
 
+/// Writes that may wait: 65,536. The core has at most one in flight for each agent.
+const QUEUE: usize = 65_536;
+/// Writes that go together at most.
+const GROUP: usize = 1024;
+/// Over how long percentiles of write times reach back.
+const WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// How long reads and writes may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// `--registry_fetch_timeout`.
+    pub(crate) fetch: Duration,
+    /// `--registry_store_timeout`.
+    pub(crate) store: Duration,
+}
+
 /// Where changes of the registry go. Each is reported when it is durable, in the order they were given.
 #[derive(Debug)]
-pub(crate) enum Registrar {
-    /// Nowhere: durable as long as this process is.
-    Memory,
+pub(crate) struct Registrar {
+    requests: SyncSender<Request>,
+    clock: Clock,
+    timeouts: Timeouts,
+    queued: Arc<AtomicUsize>,
+}
+
+/// Called once: with the result, or when it is late.
+type Done<T> = Arc<Mutex<Option<Box<dyn FnOnce(Result<T, Error>) + Send>>>>;
+
+enum Request {
+    Recover(Done<internal::Registry>),
+    Apply(Vec<RegistryOperation>, Done<()>),
 }
 
 impl Registrar {
-    /// Reads the registry.
+    /// Starts the thread. Nothing is read before [`recover`](Self::recover).
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        master: MasterInfo,
+        timeouts: Timeouts,
+        runtime: &Runtime,
+    ) -> Result<Self, Error> {
+        let (requests, receiver) = sync_channel(QUEUE);
+        let queued = Arc::new(AtomicUsize::new(0));
+        let metrics = Metrics::register(runtime, &queued);
+        let worker = Worker {
+            store,
+            master,
+            registrar: None,
+            metrics,
+            queued: Arc::clone(&queued),
+        };
+        std::thread::Builder::new()
+            .name("registrar".to_owned())
+            .spawn(move || worker.run(&receiver))
+            .map_err(|error| Error::Open(Box::new(error)))?;
+        Ok(Self {
+            requests,
+            clock: runtime.clock().clone(),
+            timeouts,
+            queued,
+        })
+    }
+
+    /// Becomes the store's leader and reads the registry.
     pub(crate) fn recover(&self, done: impl FnOnce(Result<internal::Registry, Error>) + Send + 'static) {
-        match self {
-            Self::Memory => done(Ok(internal::Registry::default())),
-        }
+        let done = self.within(self.timeouts.fetch, "reading the registry", done);
+        self.send(Request::Recover(done));
     }
 
     /// Applies operations together.
     pub(crate) fn apply(
         &self,
-        _operations: Vec<RegistryOperation>,
+        operations: Vec<RegistryOperation>,
         done: impl FnOnce(Result<(), Error>) + Send + 'static,
     ) {
-        match self {
-            Self::Memory => done(Ok(())),
+        let done = self.within(self.timeouts.store, "writing the registry", done);
+        self.send(Request::Apply(operations, done));
+    }
+
+    /// Sees to it that `done` is called, with an error if need be, within the limit.
+    fn within<T: 'static>(
+        &self,
+        limit: Duration,
+        what: &'static str,
+        done: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Done<T> {
+        let done: Done<T> = Arc::new(Mutex::new(Some(Box::new(done))));
+        let late = Arc::downgrade(&done);
+        // Never cancelled: a call that was answered is gone by then.
+        let _timer = self.clock.after(limit, move || {
+            if let Some(done) = late.upgrade() {
+                finish(&done, Err(Error::TimedOut(what)));
+            }
+        });
+        done
+    }
+
+    fn send(&self, request: Request) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        let (reason, request) = match self.requests.try_send(request) {
+            Ok(()) => return,
+            Err(TrySendError::Full(request)) => ("too many writes of the registry wait", request),
+            Err(TrySendError::Disconnected(request)) => ("the registry is closed", request),
+        };
+        let error = || Error::Aborted(reason.to_owned());
+        match request {
+            Request::Recover(done) => finish(&done, Err(error())),
+            Request::Apply(_, done) => finish(&done, Err(error())),
         }
+    }
+}
+
+fn finish<T>(done: &Done<T>, result: Result<T, Error>) {
+    let call = done.lock().take();
+    if let Some(call) = call {
+        call(result);
+    }
+}
+
+/// The thread's side.
+struct Worker {
+    store: Arc<dyn Store>,
+    master: MasterInfo,
+    registrar: Option<storage::Registrar>,
+    metrics: Metrics,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    /// Serves requests until the master is gone.
+    fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut group = Vec::new();
+            let mut next = Some(first);
+            while let Some(request) = next.take() {
+                self.queued.fetch_sub(1, Ordering::Relaxed);
+                match request {
+                    Request::Recover(done) => self.recover(&done),
+                    Request::Apply(operations, done) => group.push((operations, done)),
+                }
+                if group.len() < GROUP {
+                    next = match requests.try_recv() {
+                        Ok(request) => Some(request),
+                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+                    };
+                }
+            }
+            self.apply(group);
+        }
+    }
+
+    fn recover(&mut self, done: &Done<internal::Registry>) {
+        let running = self.metrics.fetch.start();
+        let result = storage::Registrar::recover(Arc::clone(&self.store), self.master.clone());
+        running.stop();
+        finish(
+            done,
+            result.map_err(Error::Read).map(|registrar| {
+                let registry = registrar.to_proto();
+                self.metrics.measure(&registrar);
+                self.registrar = Some(registrar);
+                registry
+            }),
+        );
+    }
+
+    fn apply(&mut self, group: Vec<(Vec<RegistryOperation>, Done<()>)>) {
+        if group.is_empty() {
+            return;
+        }
+        let operations: Vec<Operation> = group
+            .iter()
+            .flat_map(|(operations, _)| operations)
+            .map(operation)
+            .collect();
+        let Some(registrar) = &mut self.registrar else {
+            for (_, done) in &group {
+                finish(
+                    done,
+                    Err(Error::Aborted("the registry has not been read".to_owned())),
+                );
+            }
+            return;
+        };
+        let running = self.metrics.store.start();
+        let result = registrar.apply(&operations);
+        running.stop();
+        match result {
+            Ok(results) => {
+                for refused in results.into_iter().filter_map(Result::err) {
+                    // The core's view and the registry's differ in something that changes nothing.
+                    tracing::warn!("An operation on the registry had no effect: {refused}");
+                }
+                self.metrics.measure(registrar);
+                group.iter().for_each(|(_, done)| finish(done, Ok(())));
+            }
+            Err(error) => {
+                // The first is told the cause; this master ends with it.
+                let mut cause = Some(Error::Write(error));
+                for (_, done) in &group {
+                    let error = cause
+                        .take()
+                        .unwrap_or_else(|| Error::Aborted("the registry is closed".to_owned()));
+                    finish(done, Err(error));
+                }
+                self.registrar = None;
+            }
+        }
+    }
+}
+
+/// The registry's metrics (facts: metrics.tsv, rows `registrar`).
+struct Metrics {
+    fetch: TimerMetric,
+    store: TimerMetric,
+    size: ::process::metrics::Gauge,
+    /// When the size was last measured: that takes a while with many agents, and nobody looks at each.
+    sized: Option<Time>,
+    clock: Clock,
+}
+
+impl Metrics {
+    /// Measures the registry, at most once a second.
+    #[expect(clippy::cast_precision_loss, reason = "metrics are doubles on the wire")]
+    fn measure(&mut self, registrar: &storage::Registrar) {
+        let now = self.clock.now();
+        if self
+            .sized
+            .is_none_or(|at| now.since(at) >= Duration::from_secs(1))
+        {
+            self.sized = Some(now);
+            self.size.set(registrar.to_proto().encoded_len() as f64);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the queue is bounded")]
+    fn register(runtime: &Runtime, queued: &Arc<AtomicUsize>) -> Self {
+        let metrics = runtime.metrics();
+        let queued = Arc::clone(queued);
+        metrics.read("registrar/queued_operations", move || {
+            Some(queued.load(Ordering::Relaxed) as f64)
+        });
+        let timer = |name, window| metrics.timer(name, Unit::Milliseconds, window, runtime.clock());
+        Self {
+            fetch: timer("registrar/state_fetch", Duration::ZERO),
+            store: timer("registrar/state_store", WINDOW),
+            size: metrics.gauge("registrar/registry_size_bytes"),
+            sized: None,
+            clock: runtime.clock().clone(),
+        }
+    }
+}
+
+/// The core's operation as the store knows it.
+fn operation(operation: &RegistryOperation) -> Operation {
+    match operation {
+        RegistryOperation::AdmitAgent { info } => Operation::AdmitAgent {
+            info: (**info).clone(),
+        },
+        RegistryOperation::UpdateAgent { info } => Operation::UpdateAgent {
+            info: (**info).clone(),
+        },
+        RegistryOperation::MarkUnreachable { id, at } => Operation::MarkUnreachable {
+            id: wire(id),
+            at: *at,
+        },
+        RegistryOperation::MarkReachable { info } => Operation::MarkReachable {
+            info: (**info).clone(),
+        },
+        RegistryOperation::RemoveAgent { id } => Operation::RemoveAgent { id: wire(id) },
+        RegistryOperation::MarkGone { id, at } => Operation::MarkGone {
+            id: wire(id),
+            at: *at,
+        },
+        RegistryOperation::Prune { unreachable, gone } => Operation::Prune {
+            unreachable: unreachable.iter().map(wire).collect(),
+            gone: gone.iter().map(wire).collect(),
+        },
+    }
+}
+
+fn wire(id: &crate::core::AgentId) -> proto::v1::AgentId {
+    proto::v1::AgentId {
+        value: id.to_string(),
     }
 }

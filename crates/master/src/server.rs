@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ::process::{Environment, Handle, Runtime, Version, build};
 use proto::v1::{self, MasterInfo};
+use storage::Store;
 use tokio::sync::watch;
 
 use crate::api::{Build, Info};
@@ -12,7 +13,7 @@ use crate::core::{Config, HEARTBEAT_INTERVAL, Master};
 use crate::flags::Registry;
 use crate::hub::{self, Hub};
 use crate::process::{MasterProcess, Settings};
-use crate::registrar::Registrar;
+use crate::registrar::{Registrar, Timeouts};
 use crate::{Error, Flags};
 
 /// A running master. Dropping it leaves it running as long as the tokio runtime does.
@@ -37,11 +38,12 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let runtime = Runtime::start(settings(&flags)?).await.map_err(process_error)?;
-        let registrar = match flags.registry {
-            Registry::InMemory => Registrar::Memory,
-            Registry::Stored => Registrar::Memory,
-        };
         let info = master_info(&flags, &runtime);
+        let timeouts = Timeouts {
+            fetch: flags.registry_fetch_timeout,
+            store: flags.registry_store_timeout,
+        };
+        let registrar = Registrar::start(store(&flags)?, info.clone(), timeouts, &runtime)?;
         tracing::info!(
             "Master {} ({}) started on {}",
             info.id,
@@ -114,6 +116,21 @@ impl Server {
 
 fn process_error(error: ::process::Error) -> Error {
     Error::Process(Arc::new(error))
+}
+
+/// The registry's store: `<work_dir>/registry`, or memory.
+fn store(flags: &Flags) -> Result<Arc<dyn Store>, Error> {
+    let Some(work_dir) = flags
+        .work_dir
+        .as_ref()
+        .filter(|_| flags.registry == Registry::Stored)
+    else {
+        return Ok(Arc::new(storage::Memory::new()));
+    };
+    std::fs::create_dir_all(work_dir).map_err(|error| Error::Open(Box::new(error)))?;
+    let store =
+        storage::Embedded::open(work_dir.join("registry")).map_err(|error| Error::Open(Box::new(error)))?;
+    Ok(Arc::new(store))
 }
 
 /// Settings of the runtime: `LIBPROCESS_*` variables, then flags.
