@@ -49,6 +49,17 @@ macro_rules! id {
     };
 }
 
+/// Whether an identifier may name a directory: 1 to 255 bytes, no separators or control characters, and not a dot or
+/// two. Masters see to it, and the agent does not rely on that.
+pub(super) fn is_valid(text: &str) -> bool {
+    (1..=255).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && !text
+            .chars()
+            .any(|letter| letter == '/' || letter == '\\' || letter.is_control())
+}
+
 /// Makes a wire identifier of a text.
 trait FromText {
     fn from_text(text: &str) -> Self;

@@ -11,7 +11,7 @@ use resources::format;
 use super::agent::{Agent, Phase, Timer, uuid_text};
 use super::executor::{self, Connection, Executor};
 use super::framework::{self, Framework};
-use super::ids::{ContainerId, ExecutorId, FrameworkId, Run, TaskId};
+use super::ids::{ContainerId, ExecutorId, FrameworkId, Run, TaskId, is_valid};
 use super::output::{Checkpoint, Discarded, Output, Sent};
 use super::{command_executor, environment, paths, states};
 
@@ -134,6 +134,11 @@ impl Agent {
                 .any(|task| Some(&task.agent_id) != self.info.id.as_ref())
         {
             tracing::warn!(framework = %launch.id, "ignoring a launch without tasks or for another agent");
+            return;
+        }
+        let ids = is_valid(launch.id.as_str()) && is_valid(launch.executor_id().as_str());
+        if !ids || launch.tasks.iter().any(|task| !is_valid(&task.task_id.value)) {
+            tracing::warn!("ignoring a launch with an identifier that cannot be one");
             return;
         }
         let known = self.frameworks.get(&launch.id);

@@ -13,7 +13,7 @@ use resources::format;
 use super::agent::{Agent, Phase, Timer};
 use super::executor;
 use super::framework::Framework;
-use super::ids::{FrameworkId, TaskId};
+use super::ids::{FrameworkId, TaskId, is_valid};
 use super::output::{Checkpoint, Exit, Output, Sent};
 use super::states;
 
@@ -188,6 +188,13 @@ impl Agent {
                 self.agent_id(),
                 id.value
             ))));
+            return;
+        }
+        if !is_valid(&id.value) {
+            tracing::error!(
+                agent = id.value,
+                "ignoring a registration under an identifier that cannot be one"
+            );
             return;
         }
         tracing::info!(agent = id.value, "registered with the master");

@@ -1,0 +1,11 @@
+//! The agent through its public interface.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod checkpoint;
+mod launches;
+mod lifecycle;
+mod registration;
+mod restart;
+mod support;
+mod updates;
