@@ -25,10 +25,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     collect(root, &mut files)?;
     files.sort();
     let mut descriptors = protox::compile(&files, [root])?;
-    for file in &mut descriptors.file {
+    let mut plain = descriptors.clone();
+    for file in &mut plain.file {
         file.source_code_info = None;
     }
-    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    std::fs::write(out.join("descriptors.bin"), plain.encode_to_vec())?;
 
     std::fs::write(out.join("powers.rs"), powers::generate())?;
 

@@ -1,12 +1,11 @@
 //! The operator stream that a real Mesos wrote, in both encodings: read, written again, compared byte for byte.
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 use bytes::Bytes;
 use proto::v1::master::Event;
 use proto::{ContentType, json};
 
-const JSON: &[u8] = include_bytes!("golden/captured/operator-json.recordio");
-const PROTOBUF: &[u8] = include_bytes!("golden/captured/operator-protobuf.recordio");
+const JSON: &[u8] = include_bytes!("../golden/captured/operator-json.recordio");
+const PROTOBUF: &[u8] = include_bytes!("../golden/captured/operator-protobuf.recordio");
 
 /// The records of a stream.
 fn records(mut bytes: &'static [u8]) -> Vec<&'static [u8]> {
