@@ -7,5 +7,6 @@ mod launches;
 mod lifecycle;
 mod registration;
 mod restart;
+mod server;
 mod support;
 mod updates;
