@@ -42,6 +42,8 @@ mod state;
 mod statuses;
 mod subscribe;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod updates;
 pub mod validation;

@@ -294,7 +294,7 @@ fn task_message(info: &TaskInfo, framework: &FrameworkId) -> v1::Task {
         discovery: info.discovery.clone(),
         container: info.container.clone(),
         health_check: info.health_check.clone(),
-        kill_policy: info.kill_policy.clone(),
+        kill_policy: info.kill_policy,
         user,
         limits: info.limits.clone(),
     }

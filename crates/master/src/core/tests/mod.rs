@@ -1,0 +1,13 @@
+//! Exact outputs of the core, one file for each concern.
+
+mod accept;
+mod agents;
+mod frameworks;
+mod golden;
+mod launches;
+mod liveness;
+mod properties;
+mod reconciliation;
+mod reregistration;
+mod support;
+mod updates;

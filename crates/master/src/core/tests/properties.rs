@@ -1,0 +1,244 @@
+//! Whatever happens, the books add up: random sequences of inputs, checked after every step by [`Bench::step`].
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proto::internal::{self, UnregisterSlaveMessage};
+use proto::v1::scheduler::call;
+use proto::v1::{self, TaskState};
+
+use super::support::*;
+use crate::core::{AgentId, AgentMessage, FrameworkId, Input, OperatorAction, Output, RequestId, StreamId, TaskId};
+
+/// Something that may happen; numbers pick among what there is.
+#[derive(Debug, Clone)]
+enum Happening {
+    Register(u8),
+    Exit(u8),
+    Reregister { agent: u8, forgets: bool },
+    Unregister(u8),
+    Subscribe { framework: u8, old: bool },
+    CloseStream(u8),
+    Launch { framework: u8, tasks: u8, executor: bool },
+    Decline(u8),
+    Update { agent: u8, state: u8, uuid: u8 },
+    Acknowledge { framework: u8, uuid: u8 },
+    Kill(u8),
+    ExecutorExits(u8),
+    Reconcile(u8),
+    Teardown(u8),
+    Wait(u16),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        3 => any::<u8>().prop_map(Happening::Register),
+        2 => any::<u8>().prop_map(Happening::Exit),
+        3 => (any::<u8>(), any::<bool>()).prop_map(|(agent, forgets)| Happening::Reregister { agent, forgets }),
+        1 => any::<u8>().prop_map(Happening::Unregister),
+        3 => (any::<u8>(), any::<bool>()).prop_map(|(framework, old)| Happening::Subscribe { framework, old }),
+        1 => any::<u8>().prop_map(Happening::CloseStream),
+        8 => (any::<u8>(), 1..4u8, any::<bool>())
+            .prop_map(|(framework, tasks, executor)| Happening::Launch { framework, tasks, executor }),
+        1 => any::<u8>().prop_map(Happening::Decline),
+        8 => (any::<u8>(), any::<u8>(), 1..3u8).prop_map(|(agent, state, uuid)| Happening::Update { agent, state, uuid }),
+        4 => (any::<u8>(), 1..3u8).prop_map(|(framework, uuid)| Happening::Acknowledge { framework, uuid }),
+        1 => any::<u8>().prop_map(Happening::Kill),
+        1 => any::<u8>().prop_map(Happening::ExecutorExits),
+        1 => any::<u8>().prop_map(Happening::Reconcile),
+        1 => any::<u8>().prop_map(Happening::Teardown),
+        6 => any::<u16>().prop_map(Happening::Wait),
+    ]
+}
+
+/// The world around the master.
+struct World {
+    bench: Bench,
+    streams: u64,
+    tasks: u64,
+}
+
+fn pick<T: Clone>(list: &[T], number: u8) -> Option<T> {
+    if list.is_empty() { None } else { list.get(usize::from(number) % list.len()).cloned() }
+}
+
+impl World {
+    fn agent(&self, number: u8) -> Option<AgentId> {
+        pick(&self.bench.master.state().agents.keys().cloned().collect::<Vec<_>>(), number)
+    }
+
+    fn framework(&self, number: u8) -> Option<FrameworkId> {
+        pick(&self.bench.master.state().frameworks.keys().cloned().collect::<Vec<_>>(), number)
+    }
+
+    fn pid(&self, agent: &AgentId) -> String {
+        self.bench.master.state().agents[agent].pid.to_string()
+    }
+
+    fn task(&self, framework: &FrameworkId, number: u8) -> Option<TaskId> {
+        pick(&self.bench.master.state().frameworks[framework].tasks.keys().cloned().collect::<Vec<_>>(), number)
+    }
+
+    fn happen(&mut self, happening: Happening) -> Option<Vec<Output>> {
+        match happening {
+            Happening::Register(number) => {
+                let pid = format!("slave(1)@127.0.0.1:{}", 5051 + u16::from(number % 3));
+                Some(self.bench.agent(&pid, AgentMessage::Register(Box::new(registration()))))
+            }
+            Happening::Exit(number) => {
+                let agent = self.agent(number)?;
+                let pid = self.pid(&agent);
+                Some(self.bench.step(Input::Exited(upid(&pid))))
+            }
+            Happening::Reregister { agent, forgets } => self.reregister(agent, forgets),
+            Happening::Unregister(number) => {
+                let agent = self.agent(number)?;
+                let message = UnregisterSlaveMessage { slave_id: (&agent).into() };
+                let pid = self.pid(&agent);
+                Some(self.bench.agent(&pid, AgentMessage::Unregister(message)))
+            }
+            Happening::Subscribe { framework, old } => {
+                self.streams += 1;
+                let info = if old { old_framework_info() } else { framework_info() };
+                let id = if framework % 2 == 0 { self.framework(framework / 2) } else { None };
+                let checkpoint = Some(framework % 3 != 0);
+                let info = v1::FrameworkInfo { id: id.as_ref().map(Into::into), checkpoint, ..info };
+                Some(self.bench.subscribe(self.streams, info))
+            }
+            Happening::CloseStream(number) => {
+                let stream = 1 + u64::from(number) % self.streams.max(1);
+                Some(self.bench.step(Input::StreamClosed(StreamId(stream))))
+            }
+            Happening::Launch { framework, tasks, executor } => self.launch(framework, tasks, executor),
+            Happening::Decline(number) => {
+                let framework = self.framework(number)?;
+                let offer_ids = self.bench.offers(&framework).iter().map(Into::into).collect();
+                let decline = call::Decline { offer_ids, filters: None };
+                Some(self.bench.call(&framework, call::Type::Decline, |call| call.decline = Some(decline)))
+            }
+            Happening::Update { agent, state, uuid } => {
+                let agent = self.agent(agent)?;
+                let tasks: Vec<(FrameworkId, TaskId)> =
+                    self.bench.master.state().agents[&agent].tasks.iter().cloned().collect();
+                let (framework, task) = pick(&tasks, state)?;
+                let states = [TaskState::TaskRunning, TaskState::TaskFinished, TaskState::TaskFailed, TaskState::TaskKilling];
+                let state = pick(&states, state)?;
+                let message = status_update(&framework, &agent, task.as_str(), state, uuid);
+                let pid = self.pid(&agent);
+                Some(self.bench.agent(&pid, AgentMessage::StatusUpdate(Box::new(message))))
+            }
+            Happening::Acknowledge { framework, uuid } => {
+                let framework = self.framework(framework)?;
+                let task = self.task(&framework, uuid)?;
+                let agent = self.bench.master.state().frameworks[&framework].tasks[&task].agent.clone();
+                Some(self.bench.acknowledge(&framework, &agent, task.as_str(), uuid))
+            }
+            Happening::Kill(number) => {
+                let framework = self.framework(number)?;
+                let task = self.task(&framework, number)?;
+                let kill = call::Kill { task_id: task_id(task.as_str()), ..Default::default() };
+                Some(self.bench.call(&framework, call::Type::Kill, |call| call.kill = Some(kill)))
+            }
+            Happening::ExecutorExits(number) => {
+                let agent = self.agent(number)?;
+                let executors: Vec<_> = self.bench.master.state().agents[&agent].executors.keys().cloned().collect();
+                let (framework, executor) = pick(&executors, number)?;
+                let message = internal::ExitedExecutorMessage {
+                    slave_id: (&agent).into(),
+                    framework_id: (&framework).into(),
+                    executor_id: (&executor).into(),
+                    status: 0,
+                };
+                let pid = self.pid(&agent);
+                Some(self.bench.agent(&pid, AgentMessage::ExitedExecutor(message)))
+            }
+            Happening::Reconcile(number) => {
+                let framework = self.framework(number)?;
+                let reconcile = call::Reconcile::default();
+                Some(self.bench.call(&framework, call::Type::Reconcile, |call| call.reconcile = Some(reconcile)))
+            }
+            Happening::Teardown(number) => {
+                let action = OperatorAction::Teardown(self.framework(number)?);
+                Some(self.bench.step(Input::Operator { request: RequestId(1), action }))
+            }
+            Happening::Wait(millis) => Some(self.bench.advance(Duration::from_millis(u64::from(millis)))),
+        }
+    }
+
+    /// An agent comes back with what the master thinks it runs, or having forgotten all of it.
+    fn reregister(&mut self, number: u8, forgets: bool) -> Option<Vec<Output>> {
+        let state = self.bench.master.state();
+        let lost = state.unreachable_agents.iter().map(|(id, _)| id);
+        let known: Vec<AgentId> = state.agents.keys().chain(lost).cloned().collect();
+        let agent = pick(&known, number)?;
+        let of = |framework: &FrameworkId, task: &TaskId| {
+            let framework = state.frameworks.get(framework)?;
+            framework.tasks.get(task).or_else(|| framework.unreachable_tasks.get(task)).cloned()
+        };
+        let mut listed = Vec::new();
+        for framework in state.frameworks.values() {
+            for task in framework.tasks.keys().chain(framework.unreachable_tasks.iter().map(|(id, _)| id)) {
+                let task = of(&framework.id, task)?;
+                if task.agent == agent {
+                    let state = if task.state() == TaskState::TaskUnreachable { TaskState::TaskRunning } else { task.state() };
+                    listed.push(v1::Task { state: state as i32, ..(*task.message).clone() });
+                }
+            }
+        }
+        let frameworks: Vec<FrameworkId> = state.frameworks.keys().cloned().collect();
+        let pid = state.agents.get(&agent).map_or_else(|| PID.to_owned(), |agent| agent.pid.to_string());
+        if forgets {
+            listed.clear();
+        }
+        let message = reregistration(&agent, listed, &frameworks.iter().collect::<Vec<_>>());
+        Some(self.bench.agent(&pid, AgentMessage::Reregister(Box::new(message))))
+    }
+
+    fn launch(&mut self, framework: u8, tasks: u8, executor: bool) -> Option<Vec<Output>> {
+        let framework = self.framework(framework)?;
+        let offer = self.bench.offers(&framework).first().cloned()?;
+        let agent = self.bench.master.state().offers[&offer].agent.clone();
+        let mut infos = Vec::new();
+        for _ in 0..tasks {
+            self.tasks += 1;
+            let mut info = command_task(&format!("t{}", self.tasks), &agent);
+            if executor {
+                info.command = None;
+                info.executor = Some(v1::ExecutorInfo {
+                    executor_id: v1::ExecutorId { value: "e".to_owned() },
+                    command: Some(v1::CommandInfo::default()),
+                    resources: parse("cpus:0.1;mem:32"),
+                    ..Default::default()
+                });
+            }
+            infos.push(info);
+        }
+        Some(self.bench.accept(&framework, &[offer], vec![launch(infos)]))
+    }
+}
+
+/// Runs a history, and holds what schedulers are told of each task against the rule that a terminal state stays.
+fn run(history: Vec<Happening>) -> Vec<String> {
+    let mut world = World { bench: Bench::new(), streams: 0, tasks: 0 };
+    let mut trace = Vec::new();
+    for happening in history {
+        if let Some(out) = world.happen(happening) {
+            trace.push(format!("{out:?}"));
+        }
+    }
+    trace
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_books_add_up_whatever_happens(history in prop::collection::vec(happening(), 1..120)) {
+        run(history);
+    }
+
+    #[test]
+    fn the_same_inputs_give_the_same_outputs(history in prop::collection::vec(happening(), 1..60)) {
+        prop_assert_eq!(run(history.clone()), run(history));
+    }
+}
