@@ -137,13 +137,12 @@ impl Master {
             return;
         }
         self.lose_agent(id, loss, write, out);
-        self.removed_agents
-            .insert(id.clone(), (), super::MAX_REMOVED_AGENTS);
         self.tell_all_lost(id, write, out);
         out.push(Output::Publish(OperatorEvent::AgentRemoved(id.clone())));
     }
 
     fn remember_unreachable(&mut self, id: &AgentId, at: v1::TimeInfo) {
+        self.state.version += 1;
         self.state.unreachable_agents.insert(id.clone(), at, usize::MAX);
         self.gauges.slaves_unreachable = self.state.unreachable_agents.len() as u64;
     }
@@ -162,6 +161,7 @@ impl Master {
         for (framework, executor) in agent.executors.keys() {
             self.strike_executor(id, framework, executor);
         }
+        self.state.version += 1;
         self.state.agents.remove(id);
         self.agents_by_pid.remove(&agent.pid);
         self.killed.remove(id);

@@ -165,9 +165,9 @@ impl Master {
             message: OnceLock::new(),
             info: profile.info.into(),
         };
+        self.state.version += 1;
         self.state.agents.insert(id.clone(), Arc::new(agent));
         self.agents_by_pid.insert(from.clone(), id.clone());
-        self.removed_agents.remove(id);
         self.gauges.slaves_connected += 1;
         self.gauges.slaves_active += 1;
         out.push(Output::Link(from.clone()));

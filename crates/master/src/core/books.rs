@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use imbl::OrdMap;
 use proto::v1;
 use resources::Resources;
 
@@ -14,6 +15,7 @@ use super::statuses::{is_terminal, is_unreachable};
 impl State {
     /// A registered agent, to change.
     pub(super) fn agent_mut(&mut self, id: &AgentId) -> Option<&mut Agent> {
+        self.version += 1;
         let agent = Arc::make_mut(self.agents.get_mut(id)?);
         agent.message = OnceLock::new();
         Some(agent)
@@ -21,6 +23,7 @@ impl State {
 
     /// A framework that is not completed, to change.
     pub(super) fn framework_mut(&mut self, id: &FrameworkId) -> Option<&mut Framework> {
+        self.version += 1;
         let framework = Arc::make_mut(self.frameworks.get_mut(id)?);
         framework.message = OnceLock::new();
         Some(framework)
@@ -60,25 +63,6 @@ impl Agent {
             .take_while(move |((owner, _), _)| *owner == framework)
             .map(|(_, executor)| executor)
     }
-
-    fn charge(&mut self, framework: &FrameworkId, resources: &Resources) {
-        match self.used.get_mut(framework) {
-            Some(used) => *used += resources,
-            None => {
-                self.used.insert(framework.clone(), resources.clone());
-            }
-        }
-    }
-
-    fn discharge(&mut self, framework: &FrameworkId, resources: &Resources) {
-        let Some(used) = self.used.get_mut(framework) else {
-            return;
-        };
-        *used -= resources;
-        if used.is_empty() {
-            self.used.remove(framework);
-        }
-    }
 }
 
 impl Master {
@@ -89,7 +73,7 @@ impl Master {
             agent.offers.insert(offer.id.clone());
         }
         if let Some(framework) = self.state.framework_mut(&offer.framework) {
-            framework.offered += &offer.resources;
+            add(&mut framework.offered, &offer.agent, &offer.resources);
             framework.offers.insert(offer.id.clone(), Arc::clone(&offer));
         }
         self.gauges.outstanding_offers += 1;
@@ -107,7 +91,7 @@ impl Master {
             agent.offers.remove(id);
         }
         if let Some(framework) = self.state.framework_mut(&offer.framework) {
-            framework.offered -= &offer.resources;
+            subtract(&mut framework.offered, &offer.agent, &offer.resources);
             framework.offers.remove(id);
         }
         self.gauges.outstanding_offers = self.gauges.outstanding_offers.saturating_sub(1);
@@ -121,12 +105,12 @@ impl Master {
         if let Some(agent) = self.state.agent_mut(&task.agent) {
             agent.tasks.insert((task.framework.clone(), task.id.clone()));
             if holds {
-                agent.charge(&task.framework, &task.resources);
+                add(&mut agent.used, &task.framework, &task.resources);
             }
         }
         if let Some(framework) = self.state.framework_mut(&task.framework) {
             if holds {
-                framework.used += &task.resources;
+                add(&mut framework.used, &task.agent, &task.resources);
             }
             self.gauges.move_task(None, Some(state));
             framework.tasks.insert(task.id.clone(), Arc::new(task));
@@ -136,10 +120,10 @@ impl Master {
     /// Frees what a task holds, in the books of its agent and framework (not the allocator's).
     pub(super) fn free_task(&mut self, agent: &AgentId, framework: &FrameworkId, resources: &Resources) {
         if let Some(agent) = self.state.agent_mut(agent) {
-            agent.discharge(framework, resources);
+            subtract(&mut agent.used, framework, resources);
         }
         if let Some(framework) = self.state.framework_mut(framework) {
-            framework.used -= resources;
+            subtract(&mut framework.used, agent, resources);
         }
     }
 
@@ -176,14 +160,14 @@ impl Master {
     /// Enters an executor.
     pub(super) fn book_executor(&mut self, executor: Arc<Executor>) {
         if let Some(agent) = self.state.agent_mut(&executor.agent) {
-            agent.charge(&executor.framework, &executor.resources);
+            add(&mut agent.used, &executor.framework, &executor.resources);
             agent.executors.insert(
                 (executor.framework.clone(), executor.id.clone()),
                 Arc::clone(&executor),
             );
         }
         if let Some(framework) = self.state.framework_mut(&executor.framework) {
-            framework.used += &executor.resources;
+            add(&mut framework.used, &executor.agent, &executor.resources);
             framework
                 .executors
                 .insert((executor.agent.clone(), executor.id.clone()), executor);
@@ -199,12 +183,29 @@ impl Master {
     ) -> Option<Arc<Executor>> {
         let of = self.state.agent_mut(agent)?;
         let executor = of.executors.remove(&(framework.clone(), id.clone()))?;
-        of.discharge(framework, &executor.resources);
+        subtract(&mut of.used, framework, &executor.resources);
         if let Some(framework) = self.state.framework_mut(framework) {
-            framework.used -= &executor.resources;
+            subtract(&mut framework.used, agent, &executor.resources);
             framework.executors.remove(&(agent.clone(), id.clone()));
         }
         Some(executor)
+    }
+}
+
+fn add<K: Ord + Clone>(sums: &mut OrdMap<K, Resources>, key: &K, resources: &Resources) {
+    match sums.get_mut(key) {
+        Some(sum) => *sum += resources,
+        None => {
+            sums.insert(key.clone(), resources.clone());
+        }
+    }
+}
+
+fn subtract<K: Ord + Clone>(sums: &mut OrdMap<K, Resources>, key: &K, resources: &Resources) {
+    let Some(sum) = sums.get_mut(key) else { return };
+    *sum -= resources;
+    if sum.is_empty() {
+        sums.remove(key);
     }
 }
 

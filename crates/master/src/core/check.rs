@@ -1,5 +1,8 @@
 //! The invariants of the books, for simulations and tests: a recount of everything, so not for every step in production.
 
+use std::collections::BTreeMap;
+
+use imbl::OrdMap;
 use resources::Resources;
 
 use super::Master;
@@ -99,7 +102,7 @@ impl Master {
 
     fn check_framework(&self, framework: &Framework) -> Result<(), Violation> {
         let id = &framework.id;
-        let mut used = Resources::new();
+        let mut used: BTreeMap<&AgentId, Resources> = BTreeMap::new();
         for task in framework.tasks.values() {
             let key = (id.clone(), task.id.clone());
             let known = self
@@ -117,7 +120,7 @@ impl Master {
                 format!("task {} is reachable and not", task.id)
             })?;
             if holds(task.state()) {
-                used += &task.resources;
+                *used.entry(&task.agent).or_default() += &task.resources;
             }
         }
         for executor in framework.executors.values() {
@@ -130,17 +133,20 @@ impl Master {
             ensure(known, || {
                 format!("executor {} is unknown to agent {}", executor.id, executor.agent)
             })?;
-            used += &executor.resources;
+            *used.entry(&executor.agent).or_default() += &executor.resources;
         }
-        ensure(framework.used == used, || {
-            format!("framework {id} has {} used, not {used}", framework.used)
+        ensure(equal(&framework.used, &used), || {
+            format!("framework {id} has {:?} used, not {used:?}", framework.used)
         })?;
-        let mut offered = Resources::new();
+        let mut offered: BTreeMap<&AgentId, Resources> = BTreeMap::new();
         for offer in framework.offers.values() {
-            offered += &offer.resources;
+            *offered.entry(&offer.agent).or_default() += &offer.resources;
         }
-        ensure(framework.offered == offered, || {
-            format!("framework {id} has {} offered, not {offered}", framework.offered)
+        ensure(equal(&framework.offered, &offered), || {
+            format!(
+                "framework {id} has {:?} offered, not {offered:?}",
+                framework.offered
+            )
         })?;
         ensure(framework.offers.is_empty() || framework.connected(), || {
             format!("absent framework {id} has offers")
@@ -149,4 +155,11 @@ impl Master {
             format!("framework {id} is completed and not")
         })
     }
+}
+
+fn equal(booked: &OrdMap<AgentId, Resources>, counted: &BTreeMap<&AgentId, Resources>) -> bool {
+    let counted = counted.iter().filter(|(_, resources)| !resources.is_empty());
+    booked
+        .iter()
+        .eq(counted.map(|(agent, resources)| (*agent, resources)))
 }

@@ -48,8 +48,6 @@ pub struct Config {
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// The oldest agent version that may register (internal-protocol §1).
 pub const MINIMUM_AGENT_VERSION: (u64, u64, u64) = (1, 0, 0);
-/// Agents removed from the cluster that are remembered, so that what they still send is answered (internal-protocol §1).
-pub const MAX_REMOVED_AGENTS: usize = 100_000;
 
 impl Config {
     /// Mesos's defaults (internal-protocol §1, flags.tsv) for a master with this identity.

@@ -372,6 +372,7 @@ impl Master {
         self.end_all_of(id, &framework, out);
         self.count_out(&framework);
         self.allocator.remove_framework(id, self.now);
+        self.state.version += 1;
         let Some(mut ended) = self.state.frameworks.remove(id) else {
             return;
         };

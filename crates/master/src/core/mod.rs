@@ -57,7 +57,7 @@ use proto::v1;
 
 pub use capabilities::{AgentCapabilities, FrameworkCapabilities};
 pub use check::Violation;
-pub use config::{Config, HEARTBEAT_INTERVAL, MAX_REMOVED_AGENTS, MINIMUM_AGENT_VERSION};
+pub use config::{Config, HEARTBEAT_INTERVAL, MINIMUM_AGENT_VERSION};
 pub use counters::{Counters, Gauges, TASK_STATES, Transition};
 pub use frameworks::Refusal;
 pub use history::History;
@@ -97,8 +97,6 @@ pub struct Master {
     reregister_timers: BTreeMap<AgentId, TimerKey>,
     /// Kills that agents have been told, or will be when they come back.
     killed: BTreeMap<AgentId, BTreeSet<(FrameworkId, TaskId)>>,
-    /// Agents removed while this master leads; what they send is answered with a shutdown.
-    removed_agents: History<AgentId, ()>,
     /// Frameworks by the stream that reaches them.
     streams: BTreeMap<StreamId, FrameworkId>,
     heartbeats: BTreeMap<StreamId, TimerKey>,
@@ -137,7 +135,6 @@ impl Master {
             observed: BTreeMap::new(),
             reregister_timers: BTreeMap::new(),
             killed: BTreeMap::new(),
-            removed_agents: History::default(),
             streams: BTreeMap::new(),
             heartbeats: BTreeMap::new(),
             failovers: BTreeMap::new(),
@@ -152,7 +149,6 @@ impl Master {
     /// Applies one input and appends, in order, what the shell must do.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         self.now = self.now.max(now);
-        self.state.version += 1;
         match input {
             Input::Recovered(registry) => self.on_recovered(*registry, out),
             _ if !self.recovered => self.on_early(input, out),

@@ -51,6 +51,7 @@ impl Master {
             return;
         }
         self.recovered = true;
+        self.state.version += 1;
         self.state.elected = Some(self.now);
         for slave in registry.slaves.unwrap_or_default().slaves {
             let mut agent = slave.info;

@@ -92,6 +92,7 @@ impl Master {
                 self.finish_unregistered(&id, write, out);
             }
             Pending::Prune { unreachable, gone } => {
+                self.state.version += 1;
                 for id in &unreachable {
                     self.state.unreachable_agents.remove(id);
                 }

@@ -112,6 +112,7 @@ impl Master {
         after: Option<WriteId>,
         out: &mut Vec<Output>,
     ) {
+        self.state.version += 1;
         let was_recovered = self.state.recovered_agents.remove(id).is_some();
         let was_unreachable = self.state.unreachable_agents.remove(id).is_some();
         self.gauges.slaves_unreachable = self.state.unreachable_agents.len() as u64;
@@ -285,7 +286,11 @@ impl Master {
         info(out, format!("Agent {id} at {from} reregistered"));
         self.refresh_agent(id, &from, profile, out);
         out.push(Output::Link(from.clone()));
-        let frameworks = by_id(load.frameworks);
+        let frameworks: BTreeSet<FrameworkId> = load
+            .frameworks
+            .iter()
+            .filter_map(|info| info.id.as_ref().map(FrameworkId::from))
+            .collect();
         let reconciliations = self.missing_tasks(id, &load.tasks);
         let reply = SlaveReregisteredMessage {
             slave_id: id.to_wire(),
@@ -295,8 +300,8 @@ impl Master {
         send_after(&from, AgentBound::Reregistered(reply), after, out);
         self.drop_missing_executors(id, &load.executors, out);
         self.kill_again(id, &from, &load.tasks, out);
-        self.tell_of_frameworks(&from, frameworks.keys(), out);
-        self.end_strangers(id, &from, &load.tasks, out);
+        self.tell_of_frameworks(&from, frameworks.iter(), out);
+        self.end_strangers(id, &from, &load, out);
     }
 
     /// Takes over what may have changed about an agent, and makes it active.
@@ -419,9 +424,9 @@ impl Master {
         }
     }
 
-    /// Tasks that run on a registered agent without being in the books were told lost when its link broke: they end.
-    fn end_strangers(&mut self, id: &AgentId, to: &Upid, listed: &[v1::Task], out: &mut Vec<Output>) {
-        for task in listed {
+    /// What runs on a registered agent without being in the books was told lost when its link broke: it ends.
+    fn end_strangers(&mut self, id: &AgentId, to: &Upid, load: &Load, out: &mut Vec<Output>) {
+        for task in &load.tasks {
             let (framework, name) = (FrameworkId::from(&task.framework_id), TaskId::from(&task.task_id));
             let stranger = self.state.frameworks.contains_key(&framework)
                 && self
@@ -436,6 +441,22 @@ impl Master {
                     ),
                 );
                 send_kill(to, task, out);
+            }
+        }
+        let Some(agent) = self.state.agents.get(id) else {
+            return;
+        };
+        for info in &load.executors {
+            let Some(framework) = info.framework_id.as_ref().map(FrameworkId::from) else {
+                continue;
+            };
+            let key = (framework, ExecutorId::from(&info.executor_id));
+            if self.state.frameworks.contains_key(&key.0) && !agent.executors.contains_key(&key) {
+                let message = proto::internal::ShutdownExecutorMessage {
+                    executor_id: Some(info.executor_id.clone()),
+                    framework_id: info.framework_id.clone(),
+                };
+                send(to, AgentBound::ShutdownExecutor(message), out);
             }
         }
     }

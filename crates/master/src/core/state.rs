@@ -113,10 +113,10 @@ pub struct Framework {
     /// Executors of this framework.
     pub executors: OrdMap<(AgentId, ExecutorId), Arc<Executor>>,
     pub offers: OrdMap<OfferId, Arc<Offer>>,
-    /// What its tasks and executors hold, all agents together.
-    pub used: Resources,
-    /// What stands offered to it.
-    pub offered: Resources,
+    /// What its tasks and executors hold, by agent: equal ports of two agents are not the same.
+    pub used: OrdMap<AgentId, Resources>,
+    /// What stands offered to it, by agent.
+    pub offered: OrdMap<AgentId, Resources>,
     /// What the operator API shows; made when first asked for, by whoever asks.
     pub(super) message: OnceLock<Shared<get_frameworks::Framework>>,
 }
@@ -136,6 +136,18 @@ impl Framework {
     /// Whether its scheduler can be told anything.
     pub fn connected(&self) -> bool {
         matches!(self.connection, Connection::Http(_))
+    }
+
+    /// What its tasks and executors hold, all agents together; O(agents it uses).
+    pub fn total_used(&self) -> Resources {
+        self.used.values().fold(Resources::new(), |sum, each| sum + each)
+    }
+
+    /// What stands offered to it, all agents together; O(agents it is offered).
+    pub fn total_offered(&self) -> Resources {
+        self.offered
+            .values()
+            .fold(Resources::new(), |sum, each| sum + each)
     }
 
     /// Whether it is known from agents alone.

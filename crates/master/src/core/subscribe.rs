@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use imbl::{OrdMap, Vector};
 use proto::v1;
 use proto::v1::scheduler::call::Subscribe;
-use resources::Resources;
 
 use super::capabilities::FrameworkCapabilities;
 use super::events::{self, info, warning};
@@ -130,8 +129,8 @@ impl Master {
             completed_tasks: Vector::new(),
             executors: OrdMap::new(),
             offers: OrdMap::new(),
-            used: Resources::new(),
-            offered: Resources::new(),
+            used: OrdMap::new(),
+            offered: OrdMap::new(),
             message: OnceLock::new(),
             info: description.into(),
         }
@@ -143,6 +142,7 @@ impl Master {
         self.allocator
             .add_framework(&framework.id, options, framework.active, self.now);
         let framework = Arc::new(framework);
+        self.state.version += 1;
         self.state
             .frameworks
             .insert(framework.id.clone(), Arc::clone(&framework));

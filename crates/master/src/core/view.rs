@@ -66,8 +66,8 @@ impl Framework {
                 .map(|offer| (*offer.message).clone())
                 .collect(),
             inverse_offers: Vec::new(),
-            allocated_resources: self.used.to_proto_endpoint(),
-            offered_resources: self.offered.to_proto_endpoint(),
+            allocated_resources: self.total_used().to_proto_endpoint(),
+            offered_resources: self.total_offered().to_proto_endpoint(),
             offer_constraints: self.offer_constraints.as_deref().cloned(),
         }
     }

@@ -25,9 +25,19 @@ fn an_offer_has_all_that_a_scheduler_looks_at() {
     assert_eq!(offer.hostname, "localhost");
     assert_eq!(offer.allocation_info.as_ref().unwrap().role(), "web");
     let url = offer.url.unwrap();
-    assert_eq!((url.scheme.as_str(), url.path.as_deref()), ("http", Some("/slave(1)")));
-    assert_eq!((url.address.ip.as_deref(), url.address.port), (Some("127.0.0.1"), 5051));
-    let names: Vec<&str> = offer.resources.iter().map(|resource| resource.name.as_str()).collect();
+    assert_eq!(
+        (url.scheme.as_str(), url.path.as_deref()),
+        ("http", Some("/slave(1)"))
+    );
+    assert_eq!(
+        (url.address.ip.as_deref(), url.address.port),
+        (Some("127.0.0.1"), 5051)
+    );
+    let names: Vec<&str> = offer
+        .resources
+        .iter()
+        .map(|resource| resource.name.as_str())
+        .collect();
     assert_eq!(names.len(), 4);
     #[allow(deprecated, reason = "the old field must be unset")]
     let old_role = offer.resources[0].role.clone();
@@ -50,7 +60,16 @@ fn an_old_framework_sees_the_old_form() {
         let role = resource.role.as_deref();
         assert_eq!(role, Some("*"));
     }
-    let shown = bench.master.state().offers.values().next().unwrap().message.allocation_info.clone();
+    let shown = bench
+        .master
+        .state()
+        .offers
+        .values()
+        .next()
+        .unwrap()
+        .message
+        .allocation_info
+        .clone();
     assert_eq!(shown.unwrap().role(), "*", "operators see the full form");
 }
 
@@ -58,12 +77,20 @@ fn an_old_framework_sees_the_old_form() {
 fn hidden_resources_are_not_shown() {
     let mut bench = Bench::new();
     let mut message = registration();
-    message.slave.resources.extend(parse("ephemeral_ports:[33000-34000]"));
+    message
+        .slave
+        .resources
+        .extend(parse("ephemeral_ports:[33000-34000]"));
     bench.agent(PID, crate::core::AgentMessage::Register(Box::new(message)));
     bench.framework(1);
     let out = bench.settle();
     let offer = events(&out)[0].1.offers.clone().unwrap().offers.remove(0);
-    assert!(offer.resources.iter().all(|resource| resource.name != "ephemeral_ports"));
+    assert!(
+        offer
+            .resources
+            .iter()
+            .all(|resource| resource.name != "ephemeral_ports")
+    );
 }
 
 #[test]
@@ -72,9 +99,13 @@ fn declined_resources_come_back_after_the_filter() {
     let offers = bench.offers(&framework);
     let decline = call::Decline {
         offer_ids: offers.iter().map(Into::into).collect(),
-        filters: Some(v1::Filters { refuse_seconds: Some(10.0) }),
+        filters: Some(v1::Filters {
+            refuse_seconds: Some(10.0),
+        }),
     };
-    bench.call(&framework, call::Type::Decline, |call| call.decline = Some(decline));
+    bench.call(&framework, call::Type::Decline, |call| {
+        call.decline = Some(decline)
+    });
     assert!(bench.offers(&framework).is_empty());
     assert!(kinds(&bench.advance(Duration::from_secs(9))).is_empty());
     assert_eq!(kinds(&bench.advance(Duration::from_secs(3))), [Told::Offers]);
@@ -86,7 +117,10 @@ fn nobody_declines_for_another() {
     let other = bench.framework(2);
     let offers = bench.offers(&framework);
     let offer_ids: Vec<v1::OfferId> = offers.iter().map(Into::into).collect();
-    let decline = call::Decline { offer_ids, filters: None };
+    let decline = call::Decline {
+        offer_ids,
+        filters: None,
+    };
     bench.call(&other, call::Type::Decline, |call| call.decline = Some(decline));
     bench.accept(&other, &offers, vec![]);
     assert_eq!(bench.offers(&framework), offers);
@@ -94,13 +128,20 @@ fn nobody_declines_for_another() {
 
 #[test]
 fn offers_expire() {
-    let mut bench = Bench::with(|config| config.offer_timeout = Some(Duration::from_secs(30)), Default::default());
+    let mut bench = Bench::with(
+        |config| config.offer_timeout = Some(Duration::from_secs(30)),
+        Default::default(),
+    );
     bench.register(PID);
     bench.framework(1);
     bench.settle();
     let out = bench.advance(Duration::from_secs(30));
     assert!(kinds(&out).starts_with(&[Told::Rescind]), "{:?}", kinds(&out));
-    assert_eq!(bench.master.state().offers.len(), 1, "and the resources are offered anew");
+    assert_eq!(
+        bench.master.state().offers.len(),
+        1,
+        "and the resources are offered anew"
+    );
 }
 
 #[test]
@@ -109,7 +150,10 @@ fn tasks_on_offers_that_are_gone_are_dropped() {
     let task = || vec![launch(vec![command_task("t", &agent)])];
     let mut check = |offers: &[OfferId]| {
         let out = bench.accept(&framework, offers, task());
-        assert_eq!(fates(&out), [("t".to_owned(), TaskState::TaskDropped, Reason::InvalidOffers)]);
+        assert_eq!(
+            fates(&out),
+            [("t".to_owned(), TaskState::TaskDropped, Reason::InvalidOffers)]
+        );
         assert_eq!(statuses(&out)[0].uuid, None);
         assert!(sent(&out).is_empty());
     };
@@ -128,7 +172,10 @@ fn old_frameworks_are_told_lost() {
     bench.subscribe(1, old_framework_info());
     let framework = "m-0000".into();
     let out = bench.accept(&framework, &[], vec![launch(vec![command_task("t", &agent)])]);
-    assert_eq!(fates(&out), [("t".to_owned(), TaskState::TaskLost, Reason::InvalidOffers)]);
+    assert_eq!(
+        fates(&out),
+        [("t".to_owned(), TaskState::TaskLost, Reason::InvalidOffers)]
+    );
 }
 
 #[test]
@@ -167,7 +214,10 @@ fn operations_that_are_not_supported_are_answered_if_they_have_an_id() {
     };
     let offers = bench.offers(&framework);
     let out = bench.accept(&framework, &offers, vec![reserve(None), reserve(Some("o"))]);
-    let told: Vec<_> = events(&out).into_iter().filter_map(|(_, event)| event.update_operation_status).collect();
+    let told: Vec<_> = events(&out)
+        .into_iter()
+        .filter_map(|(_, event)| event.update_operation_status)
+        .collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].status.state(), OperationState::OperationError);
     assert_eq!(told[0].status.operation_id.as_ref().unwrap().value, "o");

@@ -13,7 +13,9 @@ use crate::core::{AgentBound, AgentId, FrameworkId};
 fn an_agent_gets_the_task_as_recorded() {
     let (mut bench, agent, framework) = Bench::ready();
     let out = bench.launch(&framework, vec![command_task("t", &agent)]);
-    let [(to, AgentBound::RunTask(message))] = sent(&out).try_into().unwrap();
+    let [(to, AgentBound::RunTask(message))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
+        panic!("{out:?}")
+    };
     assert_eq!(to, PID);
     assert_eq!(message.pid.as_deref(), Some("@0.0.0.0:0"));
     assert_eq!(message.launch_executor, Some(true));
@@ -21,12 +23,21 @@ fn an_agent_gets_the_task_as_recorded() {
     assert_eq!(message.resource_version_uuids.len(), 1);
     assert_eq!(message.resource_version_uuids[0].resource_provider_id, None);
     assert_eq!(message.resource_version_uuids[0].uuid.value, uuid_bytes(9));
-    assert_eq!(message.task.resources[0].allocation_info.as_ref().unwrap().role(), "web");
+    assert_eq!(
+        message.task.resources[0].allocation_info.as_ref().unwrap().role(),
+        "web"
+    );
     assert_eq!(published(&out), [Published::TaskAdded]);
     let state = bench.master.state();
-    assert_eq!(state.agents[&agent].used[&framework].cpus(), resources::Scalar::units(1));
-    let task = &state.frameworks[&framework].tasks[&"t".into()];
-    assert_eq!((task.message.state(), task.message.statuses.len()), (TaskState::TaskStaging, 0));
+    assert_eq!(
+        state.agents[&agent].used[&framework].cpus(),
+        resources::Scalar::units(1)
+    );
+    let task = &state.frameworks[&framework].tasks["t"];
+    assert_eq!(
+        (task.message.state(), task.message.statuses.len()),
+        (TaskState::TaskStaging, 0)
+    );
     assert_eq!(task.message.executor_id, None);
     assert_eq!(bench.master.gauges().tasks[TaskState::TaskStaging as usize], 1);
     assert_eq!(bench.master.counters().messages_launch_tasks, 1);
@@ -41,7 +52,10 @@ fn refused(spoil: impl FnOnce(&mut TaskInfo)) -> String {
     let out = bench.launch(&framework, vec![task, command_task("good", &agent)]);
     let told = statuses(&out);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((told[0].state(), told[0].reason()), (TaskState::TaskError, Reason::TaskInvalid));
+    assert_eq!(
+        (told[0].state(), told[0].reason()),
+        (TaskState::TaskError, Reason::TaskInvalid)
+    );
     assert_eq!(told[0].source(), v1::task_status::Source::Master);
     assert_eq!(told[0].uuid, None);
     assert_eq!(sent(&out).len(), 1, "the others still go");
@@ -56,24 +70,48 @@ fn faulty_tasks_are_refused_one_by_one() {
         let text = refused(spoil);
         assert!(text.starts_with(start), "{text:?} does not start with {start:?}");
     };
-    check(|task| task.task_id.value = "a/b".to_owned(), "Task ID is invalid: 'a/b' contains invalid characters");
-    check(|task| task.agent_id.value = "elsewhere".to_owned(), "Task uses invalid agent elsewhere");
     check(
-        |task| task.kill_policy = Some(v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds: -1 }) }),
+        |task| task.task_id.value = "a/b".to_owned(),
+        "Task ID is invalid: 'a/b' contains invalid characters",
+    );
+    check(
+        |task| task.agent_id.value = "elsewhere".to_owned(),
+        "Task uses invalid agent elsewhere",
+    );
+    check(
+        |task| {
+            task.kill_policy = Some(v1::KillPolicy {
+                grace_period: Some(v1::DurationInfo { nanoseconds: -1 }),
+            })
+        },
         "Task's 'kill_policy.grace_period' must be non-negative",
     );
     check(
         |task| task.max_completion_time = Some(v1::DurationInfo { nanoseconds: -1 }),
         "Task's `max_completion_time` must be non-negative",
     );
-    check(|task| task.check = Some(v1::CheckInfo::default()), "Task uses invalid check");
-    check(|task| task.health_check = Some(v1::HealthCheck::default()), "Task uses invalid health check");
+    check(
+        |task| task.check = Some(v1::CheckInfo::default()),
+        "Task uses invalid check",
+    );
+    check(
+        |task| task.health_check = Some(v1::HealthCheck::default()),
+        "Task uses invalid health check",
+    );
     check(|task| task.resources.clear(), "Task uses no resources");
-    check(|task| task.resources[0].name.clear(), "Task uses invalid resources");
+    check(
+        |task| task.resources[0].name.clear(),
+        "Task uses invalid resources",
+    );
     check(
         |task| {
-            let variable = v1::environment::Variable { name: "A".to_owned(), ..Default::default() };
-            let environment = v1::Environment { variables: vec![variable] };
+            let variable = v1::environment::Variable {
+                name: "A".to_owned(),
+                ..Default::default()
+            };
+            let environment = v1::Environment {
+                variables: vec![variable],
+            };
             task.command.as_mut().unwrap().environment = Some(environment);
         },
         "Task's `CommandInfo` is invalid",
@@ -81,7 +119,10 @@ fn faulty_tasks_are_refused_one_by_one() {
     check(
         |task| {
             let docker = v1::container_info::Type::Docker as i32;
-            task.container = Some(v1::ContainerInfo { r#type: docker, ..Default::default() });
+            task.container = Some(v1::ContainerInfo {
+                r#type: docker,
+                ..Default::default()
+            });
         },
         "Task's `ContainerInfo` is invalid",
     );
@@ -93,14 +134,27 @@ fn faulty_tasks_are_refused_one_by_one() {
         |task| task.limits = [("cpus".to_owned(), v1::value::Scalar { value: 0.5 })].into(),
         "The 'cpus' limit 0.5 must be at least its request 1",
     );
-    check(|task| task.command = None, "Task should have at least one (but not both)");
-    check(|task| task.executor = Some(custom_executor("e")), "Task should have at least one (but not both)");
+    check(
+        |task| task.command = None,
+        "Task should have at least one (but not both)",
+    );
+    check(
+        |task| task.executor = Some(custom_executor("e")),
+        "Task should have at least one (but not both)",
+    );
     check(|task| task.resources = parse("cpus:5;mem:128"), "Total resources");
     check(
         |task| {
-            let linux = v1::LinuxInfo { share_cgroups: Some(false), ..Default::default() };
+            let linux = v1::LinuxInfo {
+                share_cgroups: Some(false),
+                ..Default::default()
+            };
             let mesos = v1::container_info::Type::Mesos as i32;
-            task.container = Some(v1::ContainerInfo { r#type: mesos, linux_info: Some(linux), ..Default::default() });
+            task.container = Some(v1::ContainerInfo {
+                r#type: mesos,
+                linux_info: Some(linux),
+                ..Default::default()
+            });
         },
         "Only tasks in a task group may have 'share_cgroups' set to 'false'",
     );
@@ -110,36 +164,56 @@ fn faulty_tasks_are_refused_one_by_one() {
 fn limits_may_be_infinite() {
     let (mut bench, agent, framework) = Bench::ready();
     let limits = [("cpus".to_owned(), v1::value::Scalar { value: f64::INFINITY })].into();
-    let out = bench.launch(&framework, vec![TaskInfo { limits, ..command_task("t", &agent) }]);
+    let out = bench.launch(
+        &framework,
+        vec![TaskInfo {
+            limits,
+            ..command_task("t", &agent)
+        }],
+    );
     assert!(statuses(&out).is_empty());
 }
 
 #[test]
 fn task_ids_are_unique_among_those_not_completed() {
     let (mut bench, agent, framework) = Bench::running("t");
-    bench.settle();
+    bench.advance(std::time::Duration::from_secs(8));
     let out = bench.launch(&framework, vec![command_task("t", &agent)]);
-    assert_eq!(fates(&out), [("t".to_owned(), TaskState::TaskError, Reason::TaskInvalid)]);
+    assert_eq!(
+        fates(&out),
+        [("t".to_owned(), TaskState::TaskError, Reason::TaskInvalid)]
+    );
     bench.update(&framework, &agent, "t", TaskState::TaskFinished, 1);
     bench.acknowledge(&framework, &agent, "t", 1);
     bench.settle();
     bench.call(&framework, v1::scheduler::call::Type::Revive, |_| {});
     bench.settle();
     let out = bench.launch(&framework, vec![command_task("t", &agent)]);
-    assert!(statuses(&out).is_empty(), "completed ids may be used again: {:?}", statuses(&out));
+    assert!(
+        statuses(&out).is_empty(),
+        "completed ids may be used again: {:?}",
+        statuses(&out)
+    );
 }
 
 fn custom_executor(id: &str) -> v1::ExecutorInfo {
     v1::ExecutorInfo {
         executor_id: v1::ExecutorId { value: id.to_owned() },
-        command: Some(v1::CommandInfo { value: Some("run".to_owned()), ..Default::default() }),
+        command: Some(v1::CommandInfo {
+            value: Some("run".to_owned()),
+            ..Default::default()
+        }),
         resources: parse("cpus:0.5;mem:64"),
         ..Default::default()
     }
 }
 
 fn executor_task(id: &str, agent: &AgentId, executor: v1::ExecutorInfo) -> TaskInfo {
-    TaskInfo { command: None, executor: Some(executor), ..command_task(id, agent) }
+    TaskInfo {
+        command: None,
+        executor: Some(executor),
+        ..command_task(id, agent)
+    }
 }
 
 fn run_task(out: &[crate::core::Output]) -> proto::internal::RunTaskMessage {
@@ -155,39 +229,76 @@ fn an_executor_is_charged_once() {
     let out = bench.launch(&framework, vec![executor_task("a", &agent, custom_executor("e"))]);
     let first = run_task(&out);
     assert_eq!(first.launch_executor, Some(true));
-    assert_eq!(first.task.executor.unwrap().framework_id.unwrap().value, framework.as_str(), "filled in");
-    assert_eq!(bench.master.state().agents[&agent].used[&framework].cpus(), resources::Scalar::from_milli(1500));
+    assert_eq!(
+        first.task.executor.unwrap().framework_id.unwrap().value,
+        framework.as_str(),
+        "filled in"
+    );
+    assert_eq!(
+        bench.master.state().agents[&agent].used[&framework].cpus(),
+        resources::Scalar::from_milli(1500)
+    );
     bench.advance(std::time::Duration::from_secs(8));
     let offer = bench.master.state().offers.values().next().unwrap();
     assert_eq!(offer.message.executor_ids[0].value, "e");
     let out = bench.launch(&framework, vec![executor_task("b", &agent, custom_executor("e"))]);
     assert_eq!(run_task(&out).launch_executor, Some(false));
-    assert_eq!(bench.master.state().agents[&agent].used[&framework].cpus(), resources::Scalar::from_milli(2500));
+    assert_eq!(
+        bench.master.state().agents[&agent].used[&framework].cpus(),
+        resources::Scalar::from_milli(2500)
+    );
 
     bench.advance(std::time::Duration::from_secs(8));
-    let changed = v1::ExecutorInfo { name: Some("other".to_owned()), ..custom_executor("e") };
+    let changed = v1::ExecutorInfo {
+        name: Some("other".to_owned()),
+        ..custom_executor("e")
+    };
     let out = bench.launch(&framework, vec![executor_task("c", &agent, changed)]);
-    assert!(statuses(&out)[0].message().starts_with("ExecutorInfo is not compatible with existing ExecutorInfo"));
+    assert!(
+        statuses(&out)[0]
+            .message()
+            .starts_with("ExecutorInfo is not compatible with existing ExecutorInfo")
+    );
 
     let exited = proto::internal::ExitedExecutorMessage {
         slave_id: (&agent).into(),
         framework_id: (&framework).into(),
-        executor_id: v1::ExecutorId { value: "e".to_owned() },
+        executor_id: v1::ExecutorId {
+            value: "e".to_owned(),
+        },
         status: 256,
     };
     let out = bench.agent(PID, crate::core::AgentMessage::ExitedExecutor(exited));
     let failure = events(&out)[0].1.failure.clone().unwrap();
-    assert_eq!((failure.executor_id.unwrap().value.as_str(), failure.status), ("e", Some(256)));
-    assert_eq!(bench.master.state().agents[&agent].used[&framework].cpus(), resources::Scalar::units(2));
+    assert_eq!(
+        (failure.executor_id.unwrap().value.as_str(), failure.status),
+        ("e", Some(256))
+    );
+    assert_eq!(
+        bench.master.state().agents[&agent].used[&framework].cpus(),
+        resources::Scalar::units(2)
+    );
     assert!(bench.master.state().agents[&agent].executors.is_empty());
 }
 
 #[test]
 fn executors_of_single_tasks_are_custom() {
     let (mut bench, agent, framework) = Bench::ready();
-    let default = v1::ExecutorInfo { r#type: Some(executor_info::Type::Default as i32), command: None, ..custom_executor("e") };
-    let nameless = v1::ExecutorInfo { framework_id: Some(v1::FrameworkId { value: "other".to_owned() }), ..custom_executor("e") };
-    let commandless = v1::ExecutorInfo { command: None, ..custom_executor("e") };
+    let default = v1::ExecutorInfo {
+        r#type: Some(executor_info::Type::Default as i32),
+        command: None,
+        ..custom_executor("e")
+    };
+    let nameless = v1::ExecutorInfo {
+        framework_id: Some(v1::FrameworkId {
+            value: "other".to_owned(),
+        }),
+        ..custom_executor("e")
+    };
+    let commandless = v1::ExecutorInfo {
+        command: None,
+        ..custom_executor("e")
+    };
     let tasks = [default, nameless, commandless].map(|executor| executor_task("t", &agent, executor));
     let out = bench.launch(&framework, tasks.into());
     assert_eq!(statuses(&out).len(), 3);
@@ -205,7 +316,10 @@ fn group(agent: &AgentId, tasks: &[&str]) -> Operation {
     let tasks = tasks.iter().map(|id| command_task(id, agent)).collect();
     Operation {
         r#type: Some(OperationType::LaunchGroup as i32),
-        launch_group: Some(LaunchGroup { executor, task_group: v1::TaskGroupInfo { tasks } }),
+        launch_group: Some(LaunchGroup {
+            executor,
+            task_group: v1::TaskGroupInfo { tasks },
+        }),
         ..Operation::default()
     }
 }
@@ -219,16 +333,36 @@ fn accept(bench: &mut Bench, framework: &FrameworkId, operation: Operation) -> V
 fn a_group_goes_out_whole() {
     let (mut bench, agent, framework) = Bench::ready();
     let out = accept(&mut bench, &framework, group(&agent, &["a", "b"]));
-    let [(_, AgentBound::RunTaskGroup(message))] = sent(&out).try_into().unwrap();
+    let [(_, AgentBound::RunTaskGroup(message))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
+        panic!("{out:?}")
+    };
     assert_eq!(message.launch_executor, Some(true));
-    assert_eq!(message.executor.framework_id.as_ref().unwrap().value, framework.as_str());
+    assert_eq!(
+        message.executor.framework_id.as_ref().unwrap().value,
+        framework.as_str()
+    );
     for task in &message.task_group.tasks {
-        assert_eq!(task.executor.as_ref(), Some(&message.executor), "each task carries it");
+        assert_eq!(
+            task.executor.as_ref(),
+            Some(&message.executor),
+            "each task carries it"
+        );
     }
     assert_eq!(published(&out), [Published::TaskAdded, Published::TaskAdded]);
     let state = bench.master.state();
-    assert_eq!(state.frameworks[&framework].tasks[&"a".into()].message.executor_id.as_ref().unwrap().value, "pod");
-    assert_eq!(state.agents[&agent].used[&framework].cpus(), resources::Scalar::from_milli(2100));
+    assert_eq!(
+        state.frameworks[&framework].tasks["a"]
+            .message
+            .executor_id
+            .as_ref()
+            .unwrap()
+            .value,
+        "pod"
+    );
+    assert_eq!(
+        state.agents[&agent].used[&framework].cpus(),
+        resources::Scalar::from_milli(2100)
+    );
 }
 
 #[test]
@@ -241,22 +375,53 @@ fn one_faulty_task_fails_its_group() {
         let told = statuses(&out);
         assert_eq!(told.len(), 2, "{told:?}");
         for status in told {
-            assert_eq!((status.state(), status.reason()), (TaskState::TaskError, Reason::TaskGroupInvalid));
-            assert!(status.message().contains(text), "{:?} lacks {text:?}", status.message());
+            assert_eq!(
+                (status.state(), status.reason()),
+                (TaskState::TaskError, Reason::TaskGroupInvalid)
+            );
+            assert!(
+                status.message().contains(text),
+                "{:?} lacks {text:?}",
+                status.message()
+            );
         }
         assert!(sent(&out).is_empty());
         assert!(bench.master.state().agents[&agent].used.is_empty());
     };
-    check(|group| group.task_group.tasks[1].resources.clear(), "Task 'b' is invalid: Task uses no resources");
-    check(|group| group.task_group.tasks[1].task_id.value = "a".to_owned(), "Task has duplicate ID: a");
-    check(|group| group.executor.r#type = None, "'ExecutorInfo.type' must be set");
-    check(|group| group.executor.resources = parse("cpus:0.001;mem:32;disk:1"), "less CPUs than the minimum");
-    check(|group| group.executor.resources = parse("cpus:0.1;mem:31;disk:1"), "less memory than the minimum");
-    check(|group| group.executor.resources = parse("cpus:0.1;mem:32"), "uses no disk");
-    check(|group| group.task_group.tasks[0].resources = parse("cpus:3.5;mem:1"), "required by task group and its executor");
+    check(
+        |group| group.task_group.tasks[1].resources.clear(),
+        "Task 'b' is invalid: Task uses no resources",
+    );
+    check(
+        |group| group.task_group.tasks[1].task_id.value = "a".to_owned(),
+        "Task has duplicate ID: a",
+    );
+    check(
+        |group| group.executor.r#type = None,
+        "'ExecutorInfo.type' must be set",
+    );
+    check(
+        |group| group.executor.resources = parse("cpus:0.001;mem:32;disk:1"),
+        "less CPUs than the minimum",
+    );
+    check(
+        |group| group.executor.resources = parse("cpus:0.1;mem:31;disk:1"),
+        "less memory than the minimum",
+    );
+    check(
+        |group| group.executor.resources = parse("cpus:0.1;mem:32"),
+        "uses no disk",
+    );
+    check(
+        |group| group.task_group.tasks[0].resources = parse("cpus:3.5;mem:1"),
+        "required by task group and its executor",
+    );
     check(
         |group| {
-            let other = v1::ExecutorInfo { name: Some("other".to_owned()), ..group.executor.clone() };
+            let other = v1::ExecutorInfo {
+                name: Some("other".to_owned()),
+                ..group.executor.clone()
+            };
             group.task_group.tasks[0].executor = Some(other);
         },
         "differs from that of its task group",
@@ -265,17 +430,26 @@ fn one_faulty_task_fails_its_group() {
         |group| {
             let docker = v1::container_info::Type::Docker as i32;
             let info = v1::container_info::DockerInfo::default();
-            group.task_group.tasks[0].container =
-                Some(v1::ContainerInfo { r#type: docker, docker: Some(info), ..Default::default() });
+            group.task_group.tasks[0].container = Some(v1::ContainerInfo {
+                r#type: docker,
+                docker: Some(info),
+                ..Default::default()
+            });
         },
         "Docker ContainerInfo is not supported on the task",
     );
     check(
         |group| {
-            let linux = v1::LinuxInfo { share_cgroups: Some(false), ..Default::default() };
+            let linux = v1::LinuxInfo {
+                share_cgroups: Some(false),
+                ..Default::default()
+            };
             let mesos = v1::container_info::Type::Mesos as i32;
-            group.task_group.tasks[0].container =
-                Some(v1::ContainerInfo { r#type: mesos, linux_info: Some(linux), ..Default::default() });
+            group.task_group.tasks[0].container = Some(v1::ContainerInfo {
+                r#type: mesos,
+                linux_info: Some(linux),
+                ..Default::default()
+            });
         },
         "must have the same value of 'share_cgroups'",
     );
@@ -284,10 +458,18 @@ fn one_faulty_task_fails_its_group() {
 #[test]
 fn launches_have_no_operation_id() {
     let (mut bench, agent, framework) = Bench::ready();
-    let id = Some(v1::OperationId { value: "o".to_owned() });
-    let operation = Operation { id, ..launch(vec![command_task("t", &agent)]) };
+    let id = Some(v1::OperationId {
+        value: "o".to_owned(),
+    });
+    let operation = Operation {
+        id,
+        ..launch(vec![command_task("t", &agent)])
+    };
     let out = accept(&mut bench, &framework, operation);
-    assert_eq!(fates(&out), [("t".to_owned(), TaskState::TaskError, Reason::TaskInvalid)]);
+    assert_eq!(
+        fates(&out),
+        [("t".to_owned(), TaskState::TaskError, Reason::TaskInvalid)]
+    );
     assert!(sent(&out).is_empty());
 }
 
@@ -295,7 +477,9 @@ fn launches_have_no_operation_id() {
 fn an_agent_without_refinement_gets_the_old_form() {
     let mut bench = Bench::new();
     let mut message = registration();
-    message.agent_capabilities.retain(|capability| !matches!(capability.r#type, Some(3 | 4)));
+    message
+        .agent_capabilities
+        .retain(|capability| !matches!(capability.r#type, Some(3 | 4)));
     bench.agent(PID, crate::core::AgentMessage::Register(Box::new(message)));
     let agent = AgentId::from("m-S0");
     let framework = bench.framework(1);

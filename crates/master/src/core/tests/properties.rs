@@ -8,21 +8,40 @@ use proto::v1::scheduler::call;
 use proto::v1::{self, TaskState};
 
 use super::support::*;
-use crate::core::{AgentId, AgentMessage, FrameworkId, Input, OperatorAction, Output, RequestId, StreamId, TaskId};
+use crate::core::{
+    AgentId, AgentMessage, FrameworkId, Input, OperatorAction, Output, RequestId, StreamId, TaskId,
+};
 
 /// Something that may happen; numbers pick among what there is.
 #[derive(Debug, Clone)]
 enum Happening {
     Register(u8),
     Exit(u8),
-    Reregister { agent: u8, forgets: bool },
+    Reregister {
+        agent: u8,
+        forgets: bool,
+    },
     Unregister(u8),
-    Subscribe { framework: u8, old: bool },
+    Subscribe {
+        framework: u8,
+        old: bool,
+    },
     CloseStream(u8),
-    Launch { framework: u8, tasks: u8, executor: bool },
+    Launch {
+        framework: u8,
+        tasks: u8,
+        executor: bool,
+    },
     Decline(u8),
-    Update { agent: u8, state: u8, uuid: u8 },
-    Acknowledge { framework: u8, uuid: u8 },
+    Update {
+        agent: u8,
+        state: u8,
+        uuid: u8,
+    },
+    Acknowledge {
+        framework: u8,
+        uuid: u8,
+    },
     Kill(u8),
     ExecutorExits(u8),
     Reconcile(u8),
@@ -59,16 +78,40 @@ struct World {
 }
 
 fn pick<T: Clone>(list: &[T], number: u8) -> Option<T> {
-    if list.is_empty() { None } else { list.get(usize::from(number) % list.len()).cloned() }
+    if list.is_empty() {
+        None
+    } else {
+        list.get(usize::from(number) % list.len()).cloned()
+    }
 }
 
 impl World {
     fn agent(&self, number: u8) -> Option<AgentId> {
-        pick(&self.bench.master.state().agents.keys().cloned().collect::<Vec<_>>(), number)
+        pick(
+            &self
+                .bench
+                .master
+                .state()
+                .agents
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>(),
+            number,
+        )
     }
 
     fn framework(&self, number: u8) -> Option<FrameworkId> {
-        pick(&self.bench.master.state().frameworks.keys().cloned().collect::<Vec<_>>(), number)
+        pick(
+            &self
+                .bench
+                .master
+                .state()
+                .frameworks
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>(),
+            number,
+        )
     }
 
     fn pid(&self, agent: &AgentId) -> String {
@@ -76,14 +119,24 @@ impl World {
     }
 
     fn task(&self, framework: &FrameworkId, number: u8) -> Option<TaskId> {
-        pick(&self.bench.master.state().frameworks[framework].tasks.keys().cloned().collect::<Vec<_>>(), number)
+        pick(
+            &self.bench.master.state().frameworks[framework]
+                .tasks
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>(),
+            number,
+        )
     }
 
     fn happen(&mut self, happening: Happening) -> Option<Vec<Output>> {
         match happening {
             Happening::Register(number) => {
                 let pid = format!("slave(1)@127.0.0.1:{}", 5051 + u16::from(number % 3));
-                Some(self.bench.agent(&pid, AgentMessage::Register(Box::new(registration()))))
+                Some(
+                    self.bench
+                        .agent(&pid, AgentMessage::Register(Box::new(registration()))),
+                )
             }
             Happening::Exit(number) => {
                 let agent = self.agent(number)?;
@@ -93,55 +146,101 @@ impl World {
             Happening::Reregister { agent, forgets } => self.reregister(agent, forgets),
             Happening::Unregister(number) => {
                 let agent = self.agent(number)?;
-                let message = UnregisterSlaveMessage { slave_id: (&agent).into() };
+                let message = UnregisterSlaveMessage {
+                    slave_id: (&agent).into(),
+                };
                 let pid = self.pid(&agent);
                 Some(self.bench.agent(&pid, AgentMessage::Unregister(message)))
             }
             Happening::Subscribe { framework, old } => {
                 self.streams += 1;
-                let info = if old { old_framework_info() } else { framework_info() };
-                let id = if framework % 2 == 0 { self.framework(framework / 2) } else { None };
+                let info = if old {
+                    old_framework_info()
+                } else {
+                    framework_info()
+                };
+                let id = if framework % 2 == 0 {
+                    self.framework(framework / 2)
+                } else {
+                    None
+                };
                 let checkpoint = Some(framework % 3 != 0);
-                let info = v1::FrameworkInfo { id: id.as_ref().map(Into::into), checkpoint, ..info };
+                let info = v1::FrameworkInfo {
+                    id: id.as_ref().map(Into::into),
+                    checkpoint,
+                    ..info
+                };
                 Some(self.bench.subscribe(self.streams, info))
             }
             Happening::CloseStream(number) => {
                 let stream = 1 + u64::from(number) % self.streams.max(1);
                 Some(self.bench.step(Input::StreamClosed(StreamId(stream))))
             }
-            Happening::Launch { framework, tasks, executor } => self.launch(framework, tasks, executor),
+            Happening::Launch {
+                framework,
+                tasks,
+                executor,
+            } => self.launch(framework, tasks, executor),
             Happening::Decline(number) => {
                 let framework = self.framework(number)?;
                 let offer_ids = self.bench.offers(&framework).iter().map(Into::into).collect();
-                let decline = call::Decline { offer_ids, filters: None };
-                Some(self.bench.call(&framework, call::Type::Decline, |call| call.decline = Some(decline)))
+                let decline = call::Decline {
+                    offer_ids,
+                    filters: None,
+                };
+                Some(self.bench.call(&framework, call::Type::Decline, |call| {
+                    call.decline = Some(decline)
+                }))
             }
             Happening::Update { agent, state, uuid } => {
                 let agent = self.agent(agent)?;
-                let tasks: Vec<(FrameworkId, TaskId)> =
-                    self.bench.master.state().agents[&agent].tasks.iter().cloned().collect();
+                let tasks: Vec<(FrameworkId, TaskId)> = self.bench.master.state().agents[&agent]
+                    .tasks
+                    .iter()
+                    .cloned()
+                    .collect();
                 let (framework, task) = pick(&tasks, state)?;
-                let states = [TaskState::TaskRunning, TaskState::TaskFinished, TaskState::TaskFailed, TaskState::TaskKilling];
+                let states = [
+                    TaskState::TaskRunning,
+                    TaskState::TaskFinished,
+                    TaskState::TaskFailed,
+                    TaskState::TaskKilling,
+                ];
                 let state = pick(&states, state)?;
                 let message = status_update(&framework, &agent, task.as_str(), state, uuid);
                 let pid = self.pid(&agent);
-                Some(self.bench.agent(&pid, AgentMessage::StatusUpdate(Box::new(message))))
+                Some(
+                    self.bench
+                        .agent(&pid, AgentMessage::StatusUpdate(Box::new(message))),
+                )
             }
             Happening::Acknowledge { framework, uuid } => {
                 let framework = self.framework(framework)?;
                 let task = self.task(&framework, uuid)?;
-                let agent = self.bench.master.state().frameworks[&framework].tasks[&task].agent.clone();
+                let agent = self.bench.master.state().frameworks[&framework].tasks[&task]
+                    .agent
+                    .clone();
                 Some(self.bench.acknowledge(&framework, &agent, task.as_str(), uuid))
             }
             Happening::Kill(number) => {
                 let framework = self.framework(number)?;
                 let task = self.task(&framework, number)?;
-                let kill = call::Kill { task_id: task_id(task.as_str()), ..Default::default() };
-                Some(self.bench.call(&framework, call::Type::Kill, |call| call.kill = Some(kill)))
+                let kill = call::Kill {
+                    task_id: task_id(task.as_str()),
+                    ..Default::default()
+                };
+                Some(
+                    self.bench
+                        .call(&framework, call::Type::Kill, |call| call.kill = Some(kill)),
+                )
             }
             Happening::ExecutorExits(number) => {
                 let agent = self.agent(number)?;
-                let executors: Vec<_> = self.bench.master.state().agents[&agent].executors.keys().cloned().collect();
+                let executors: Vec<_> = self.bench.master.state().agents[&agent]
+                    .executors
+                    .keys()
+                    .cloned()
+                    .collect();
                 let (framework, executor) = pick(&executors, number)?;
                 let message = internal::ExitedExecutorMessage {
                     slave_id: (&agent).into(),
@@ -155,11 +254,16 @@ impl World {
             Happening::Reconcile(number) => {
                 let framework = self.framework(number)?;
                 let reconcile = call::Reconcile::default();
-                Some(self.bench.call(&framework, call::Type::Reconcile, |call| call.reconcile = Some(reconcile)))
+                Some(self.bench.call(&framework, call::Type::Reconcile, |call| {
+                    call.reconcile = Some(reconcile)
+                }))
             }
             Happening::Teardown(number) => {
                 let action = OperatorAction::Teardown(self.framework(number)?);
-                Some(self.bench.step(Input::Operator { request: RequestId(1), action }))
+                Some(self.bench.step(Input::Operator {
+                    request: RequestId(1),
+                    action,
+                }))
             }
             Happening::Wait(millis) => Some(self.bench.advance(Duration::from_millis(u64::from(millis)))),
         }
@@ -173,25 +277,46 @@ impl World {
         let agent = pick(&known, number)?;
         let of = |framework: &FrameworkId, task: &TaskId| {
             let framework = state.frameworks.get(framework)?;
-            framework.tasks.get(task).or_else(|| framework.unreachable_tasks.get(task)).cloned()
+            framework
+                .tasks
+                .get(task)
+                .or_else(|| framework.unreachable_tasks.get(task))
+                .cloned()
         };
         let mut listed = Vec::new();
         for framework in state.frameworks.values() {
-            for task in framework.tasks.keys().chain(framework.unreachable_tasks.iter().map(|(id, _)| id)) {
+            for task in framework
+                .tasks
+                .keys()
+                .chain(framework.unreachable_tasks.iter().map(|(id, _)| id))
+            {
                 let task = of(&framework.id, task)?;
                 if task.agent == agent {
-                    let state = if task.state() == TaskState::TaskUnreachable { TaskState::TaskRunning } else { task.state() };
-                    listed.push(v1::Task { state: state as i32, ..(*task.message).clone() });
+                    let state = if task.state() == TaskState::TaskUnreachable {
+                        TaskState::TaskRunning
+                    } else {
+                        task.state()
+                    };
+                    listed.push(v1::Task {
+                        state: state as i32,
+                        ..(*task.message).clone()
+                    });
                 }
             }
         }
         let frameworks: Vec<FrameworkId> = state.frameworks.keys().cloned().collect();
-        let pid = state.agents.get(&agent).map_or_else(|| PID.to_owned(), |agent| agent.pid.to_string());
+        let pid = state
+            .agents
+            .get(&agent)
+            .map_or_else(|| PID.to_owned(), |agent| agent.pid.to_string());
         if forgets {
             listed.clear();
         }
         let message = reregistration(&agent, listed, &frameworks.iter().collect::<Vec<_>>());
-        Some(self.bench.agent(&pid, AgentMessage::Reregister(Box::new(message))))
+        Some(
+            self.bench
+                .agent(&pid, AgentMessage::Reregister(Box::new(message))),
+        )
     }
 
     fn launch(&mut self, framework: u8, tasks: u8, executor: bool) -> Option<Vec<Output>> {
@@ -205,7 +330,9 @@ impl World {
             if executor {
                 info.command = None;
                 info.executor = Some(v1::ExecutorInfo {
-                    executor_id: v1::ExecutorId { value: "e".to_owned() },
+                    executor_id: v1::ExecutorId {
+                        value: "e".to_owned(),
+                    },
                     command: Some(v1::CommandInfo::default()),
                     resources: parse("cpus:0.1;mem:32"),
                     ..Default::default()
@@ -219,7 +346,11 @@ impl World {
 
 /// Runs a history, and holds what schedulers are told of each task against the rule that a terminal state stays.
 fn run(history: Vec<Happening>) -> Vec<String> {
-    let mut world = World { bench: Bench::new(), streams: 0, tasks: 0 };
+    let mut world = World {
+        bench: Bench::new(),
+        streams: 0,
+        tasks: 0,
+    };
     let mut trace = Vec::new();
     for happening in history {
         if let Some(out) = world.happen(happening) {

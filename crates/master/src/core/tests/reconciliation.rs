@@ -13,23 +13,41 @@ fn reconcile(bench: &mut Bench, framework: &FrameworkId, tasks: &[(&str, Option<
         .iter()
         .map(|(task, agent)| call::reconcile::Task {
             task_id: task_id(task),
-            agent_id: agent.map(|agent| v1::AgentId { value: agent.to_owned() }),
+            agent_id: agent.map(|agent| v1::AgentId {
+                value: agent.to_owned(),
+            }),
         })
         .collect();
-    bench.call(framework, call::Type::Reconcile, |call| call.reconcile = Some(call::Reconcile { tasks }))
+    bench.call(framework, call::Type::Reconcile, |call| {
+        call.reconcile = Some(call::Reconcile { tasks })
+    })
 }
 
 #[test]
 fn an_empty_list_asks_for_all() {
     let (mut bench, agent, framework) = Bench::ready();
-    bench.launch(&framework, vec![command_task("a", &agent), command_task("b", &agent)]);
+    bench.launch(
+        &framework,
+        vec![command_task("a", &agent), command_task("b", &agent)],
+    );
     bench.update(&framework, &agent, "b", TaskState::TaskRunning, 1);
     let out = reconcile(&mut bench, &framework, &[]);
-    let told: Vec<(String, TaskState)> =
-        statuses(&out).iter().map(|status| (status.task_id.value.clone(), status.state())).collect();
-    assert_eq!(told, [("a".to_owned(), TaskState::TaskStaging), ("b".to_owned(), TaskState::TaskRunning)]);
+    let told: Vec<(String, TaskState)> = statuses(&out)
+        .iter()
+        .map(|status| (status.task_id.value.clone(), status.state()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a".to_owned(), TaskState::TaskStaging),
+            ("b".to_owned(), TaskState::TaskRunning)
+        ]
+    );
     for status in statuses(&out) {
-        assert_eq!((status.reason(), status.source()), (Reason::Reconciliation, Source::Master));
+        assert_eq!(
+            (status.reason(), status.source()),
+            (Reason::Reconciliation, Source::Master)
+        );
         assert_eq!(status.message(), "Reconciliation: Latest task state");
         assert_eq!(status.agent_id.unwrap().value, agent.as_str());
         assert_eq!(status.uuid, None);
@@ -43,16 +61,28 @@ fn check(bench: &mut Bench, asked: (&str, Option<&str>), expected: Option<TaskSt
     let told = |out: &[Output]| statuses(out).first().map(v1::TaskStatus::state);
     assert_eq!(told(&reconcile(bench, &aware, &[asked])), expected, "{asked:?}");
     let lost = expected.map(|_| TaskState::TaskLost);
-    assert_eq!(told(&reconcile(bench, &other, &[asked])), lost, "{asked:?} without PARTITION_AWARE");
+    assert_eq!(
+        told(&reconcile(bench, &other, &[asked])),
+        lost,
+        "{asked:?} without PARTITION_AWARE"
+    );
 }
 
 #[test]
 fn explicit_answers() {
-    let slave = |n: u32| v1::AgentId { value: format!("m0-S{n}") };
-    let info = v1::AgentInfo { id: Some(slave(0)), ..agent_info() };
+    let slave = |n: u32| v1::AgentId {
+        value: format!("m0-S{n}"),
+    };
+    let info = v1::AgentInfo {
+        id: Some(slave(0)),
+        ..agent_info()
+    };
     let registry = internal::Registry {
         slaves: Some(internal::registry::Slaves {
-            slaves: vec![internal::registry::Slave { info, ..Default::default() }],
+            slaves: vec![internal::registry::Slave {
+                info,
+                ..Default::default()
+            }],
         }),
         unreachable: Some(internal::registry::UnreachableSlaves {
             slaves: vec![internal::registry::UnreachableSlave {
@@ -62,7 +92,10 @@ fn explicit_answers() {
             }],
         }),
         gone: Some(internal::registry::GoneSlaves {
-            slaves: vec![internal::registry::GoneSlave { id: slave(2), timestamp: v1::TimeInfo { nanoseconds: 78 } }],
+            slaves: vec![internal::registry::GoneSlave {
+                id: slave(2),
+                timestamp: v1::TimeInfo { nanoseconds: 78 },
+            }],
         }),
         ..Default::default()
     };
@@ -72,7 +105,11 @@ fn explicit_answers() {
     check(&mut bench, ("t", Some("m0-S0")), None);
     check(&mut bench, ("t", None), None);
     check(&mut bench, ("t", Some("m0-S1")), Some(TaskState::TaskUnreachable));
-    check(&mut bench, ("t", Some("m0-S2")), Some(TaskState::TaskGoneByOperator));
+    check(
+        &mut bench,
+        ("t", Some("m0-S2")),
+        Some(TaskState::TaskGoneByOperator),
+    );
     check(&mut bench, ("t", Some("m0-S9")), Some(TaskState::TaskUnknown));
     let out = reconcile(&mut bench, &"m-0000".into(), &[("t", Some("m0-S1"))]);
     assert_eq!(statuses(&out)[0].unreachable_time.unwrap().nanoseconds, 77);
@@ -98,14 +135,24 @@ fn what_was_told_last_is_told_again() {
 fn operations_are_unknown() {
     let (mut bench, agent, framework) = Bench::ready();
     let operation = |agent_id: Option<v1::AgentId>| call::reconcile_operations::Operation {
-        operation_id: v1::OperationId { value: "o".to_owned() },
+        operation_id: v1::OperationId {
+            value: "o".to_owned(),
+        },
         agent_id,
         resource_provider_id: None,
     };
     let operations = vec![operation(Some((&agent).into())), operation(None)];
     let reconcile = call::ReconcileOperations { operations };
-    let out = bench.call(&framework, call::Type::ReconcileOperations, |call| call.reconcile_operations = Some(reconcile));
-    let told: Vec<_> = events(&out).into_iter().filter_map(|(_, event)| event.update_operation_status).collect();
+    let out = bench.call(&framework, call::Type::ReconcileOperations, |call| {
+        call.reconcile_operations = Some(reconcile)
+    });
+    let told: Vec<_> = events(&out)
+        .into_iter()
+        .filter_map(|(_, event)| event.update_operation_status)
+        .collect();
     assert_eq!(told.len(), 2);
-    assert!(told.iter().all(|update| update.status.state() == OperationState::OperationUnknown));
+    assert!(
+        told.iter()
+            .all(|update| update.status.state() == OperationState::OperationUnknown)
+    );
 }

@@ -8,11 +8,11 @@ use proto::internal;
 use proto::v1::offer::Operation;
 use proto::v1::offer::operation::{Launch, Type as OperationType};
 use proto::v1::scheduler::{self, Call, call, event};
-use proto::v1::{self, framework_info, TaskState};
+use proto::v1::{self, TaskState, framework_info};
 
 use crate::core::{
-    AgentBound, AgentId, AgentMessage, Config, FrameworkId, Input, Master, OfferId, OperatorEvent, Output, Sender,
-    StreamId, TaskId, WriteId,
+    AgentBound, AgentId, AgentMessage, Config, FrameworkId, Input, Master, OfferId, OperatorEvent, Output,
+    Sender, StreamId, TaskId, WriteId,
 };
 
 /// The id of the master under test.
@@ -25,6 +25,8 @@ pub(super) struct Bench {
     pub(super) now: Time,
     /// Whether writes are reported as stored at once.
     pub(super) stores: bool,
+    /// Whether agents answer pings.
+    pub(super) alive: bool,
 }
 
 impl Bench {
@@ -34,10 +36,20 @@ impl Bench {
     }
 
     pub(super) fn with(configure: impl FnOnce(&mut Config), registry: internal::Registry) -> Self {
-        let info = v1::MasterInfo { id: MASTER.to_owned(), ip: 16_777_343, port: 5050, ..v1::MasterInfo::default() };
+        let info = v1::MasterInfo {
+            id: MASTER.to_owned(),
+            ip: 16_777_343,
+            port: 5050,
+            ..v1::MasterInfo::default()
+        };
         let mut config = Config::new(info);
         configure(&mut config);
-        let mut bench = Self { master: Master::new(config), now: Time::from_secs(1_000), stores: true };
+        let mut bench = Self {
+            master: Master::new(config),
+            now: Time::from_secs(1_000),
+            stores: true,
+            alive: true,
+        };
         bench.step(Input::Recovered(Box::new(registry)));
         bench
     }
@@ -50,6 +62,23 @@ impl Bench {
             let mut out = Vec::new();
             self.master.step(self.now, input, &mut out);
             self.master.check().unwrap();
+            for output in &out {
+                if let Output::Send {
+                    from: Sender::Observer(observer),
+                    to,
+                    ..
+                } = output
+                    && self.alive
+                {
+                    inputs.insert(
+                        0,
+                        Input::Pong {
+                            observer: *observer,
+                            from: to.clone(),
+                        },
+                    );
+                }
+            }
             if self.stores {
                 for output in &out {
                     if let Output::Store { write, .. } = output {
@@ -80,7 +109,10 @@ impl Bench {
     }
 
     pub(super) fn agent(&mut self, pid: &str, message: AgentMessage) -> Vec<Output> {
-        self.step(Input::Agent { from: pid.parse().unwrap(), message })
+        self.step(Input::Agent {
+            from: pid.parse().unwrap(),
+            message,
+        })
     }
 
     /// Registers an agent with 4 cpus, 4096 mem and ports, and gives its id.
@@ -96,37 +128,71 @@ impl Bench {
     }
 
     pub(super) fn subscribe(&mut self, stream: u64, info: v1::FrameworkInfo) -> Vec<Output> {
-        let subscribe = call::Subscribe { framework_info: info, ..call::Subscribe::default() };
-        self.step(Input::Subscribe { stream: StreamId(stream), principal: None, subscribe: Box::new(subscribe) })
+        let subscribe = call::Subscribe {
+            framework_info: info,
+            ..call::Subscribe::default()
+        };
+        self.step(Input::Subscribe {
+            stream: StreamId(stream),
+            principal: None,
+            subscribe: Box::new(subscribe),
+        })
     }
 
     /// Subscribes a framework with all capabilities that matter here, and gives its id.
     pub(super) fn framework(&mut self, stream: u64) -> FrameworkId {
         let out = self.subscribe(stream, framework_info());
         match events(&out).first() {
-            Some((_, scheduler::Event { subscribed: Some(subscribed), .. })) => FrameworkId::from(&subscribed.framework_id),
+            Some((
+                _,
+                scheduler::Event {
+                    subscribed: Some(subscribed),
+                    ..
+                },
+            )) => FrameworkId::from(&subscribed.framework_id),
             other => panic!("not subscribed: {other:?}"),
         }
     }
 
-    pub(super) fn call(&mut self, framework: &FrameworkId, kind: call::Type, fill: impl FnOnce(&mut Call)) -> Vec<Output> {
+    pub(super) fn call(
+        &mut self,
+        framework: &FrameworkId,
+        kind: call::Type,
+        fill: impl FnOnce(&mut Call),
+    ) -> Vec<Output> {
         let mut call = Call {
             framework_id: Some(framework.into()),
             r#type: Some(kind as i32),
             ..Call::default()
         };
         fill(&mut call);
-        self.step(Input::Call { framework: framework.clone(), call: Box::new(call) })
+        self.step(Input::Call {
+            framework: framework.clone(),
+            call: Box::new(call),
+        })
     }
 
     /// The offers that stand for a framework.
     pub(super) fn offers(&self, framework: &FrameworkId) -> Vec<OfferId> {
-        self.master.state().frameworks[framework].offers.keys().cloned().collect()
+        self.master.state().frameworks[framework]
+            .offers
+            .keys()
+            .cloned()
+            .collect()
     }
 
-    pub(super) fn accept(&mut self, framework: &FrameworkId, offers: &[OfferId], operations: Vec<Operation>) -> Vec<Output> {
+    pub(super) fn accept(
+        &mut self,
+        framework: &FrameworkId,
+        offers: &[OfferId],
+        operations: Vec<Operation>,
+    ) -> Vec<Output> {
         let offer_ids = offers.iter().map(Into::into).collect();
-        let accept = call::Accept { offer_ids, operations, filters: None };
+        let accept = call::Accept {
+            offer_ids,
+            operations,
+            filters: None,
+        };
         self.call(framework, call::Type::Accept, |call| call.accept = Some(accept))
     }
 
@@ -157,21 +223,56 @@ impl Bench {
 
     pub(super) fn state_of(&self, framework: &FrameworkId, task: &str) -> Option<TaskState> {
         let task = TaskId::from(task);
-        Some(self.master.state().frameworks.get(framework)?.tasks.get(&task)?.state())
+        Some(
+            self.master
+                .state()
+                .frameworks
+                .get(framework)?
+                .tasks
+                .get(&task)?
+                .state(),
+        )
     }
 
     /// An update from the usual agent.
-    pub(super) fn update(&mut self, framework: &FrameworkId, agent: &AgentId, task: &str, state: TaskState, uuid: u8) -> Vec<Output> {
-        self.agent(PID, AgentMessage::StatusUpdate(Box::new(status_update(framework, agent, task, state, uuid))))
+    pub(super) fn update(
+        &mut self,
+        framework: &FrameworkId,
+        agent: &AgentId,
+        task: &str,
+        state: TaskState,
+        uuid: u8,
+    ) -> Vec<Output> {
+        self.agent(
+            PID,
+            AgentMessage::StatusUpdate(Box::new(status_update(framework, agent, task, state, uuid))),
+        )
     }
 
-    pub(super) fn acknowledge(&mut self, framework: &FrameworkId, agent: &AgentId, task: &str, uuid: u8) -> Vec<Output> {
-        let acknowledge = call::Acknowledge { agent_id: agent.into(), task_id: task_id(task), uuid: uuid_bytes(uuid) };
-        self.call(framework, call::Type::Acknowledge, |call| call.acknowledge = Some(acknowledge))
+    pub(super) fn acknowledge(
+        &mut self,
+        framework: &FrameworkId,
+        agent: &AgentId,
+        task: &str,
+        uuid: u8,
+    ) -> Vec<Output> {
+        let acknowledge = call::Acknowledge {
+            agent_id: agent.into(),
+            task_id: task_id(task),
+            uuid: uuid_bytes(uuid),
+        };
+        self.call(framework, call::Type::Acknowledge, |call| {
+            call.acknowledge = Some(acknowledge)
+        })
     }
 
     /// What the usual agent says when it comes back with these tasks.
-    pub(super) fn reregister(&mut self, agent: &AgentId, tasks: Vec<v1::Task>, frameworks: &[&FrameworkId]) -> Vec<Output> {
+    pub(super) fn reregister(
+        &mut self,
+        agent: &AgentId,
+        tasks: Vec<v1::Task>,
+        frameworks: &[&FrameworkId],
+    ) -> Vec<Output> {
         let message = reregistration(agent, tasks, frameworks);
         self.agent(PID, AgentMessage::Reregister(Box::new(message)))
     }
@@ -207,7 +308,9 @@ pub(super) fn agent_info() -> v1::AgentInfo {
 }
 
 pub(super) fn capabilities() -> Vec<v1::agent_info::Capability> {
-    (1..=8).map(|number| v1::agent_info::Capability { r#type: Some(number) }).collect()
+    (1..=8)
+        .map(|number| v1::agent_info::Capability { r#type: Some(number) })
+        .collect()
 }
 
 pub(super) fn registration() -> internal::RegisterSlaveMessage {
@@ -220,16 +323,26 @@ pub(super) fn registration() -> internal::RegisterSlaveMessage {
     }
 }
 
-pub(super) fn reregistration(agent: &AgentId, tasks: Vec<v1::Task>, frameworks: &[&FrameworkId]) -> internal::ReregisterSlaveMessage {
+pub(super) fn reregistration(
+    agent: &AgentId,
+    tasks: Vec<v1::Task>,
+    frameworks: &[&FrameworkId],
+) -> internal::ReregisterSlaveMessage {
     internal::ReregisterSlaveMessage {
-        slave: v1::AgentInfo { id: Some(agent.into()), ..agent_info() },
+        slave: v1::AgentInfo {
+            id: Some(agent.into()),
+            ..agent_info()
+        },
         version: Some("1.12.0".to_owned()),
         agent_capabilities: capabilities(),
         resource_version_uuid: Some(v1::Uuid { value: uuid_bytes(9) }),
         tasks,
         frameworks: frameworks
             .iter()
-            .map(|id| v1::FrameworkInfo { id: Some((*id).into()), ..framework_info() })
+            .map(|id| v1::FrameworkInfo {
+                id: Some((*id).into()),
+                ..framework_info()
+            })
             .collect(),
         ..internal::ReregisterSlaveMessage::default()
     }
@@ -246,7 +359,9 @@ pub(super) fn framework_info() -> v1::FrameworkInfo {
         checkpoint: Some(true),
         failover_timeout: Some(60.0),
         capabilities: capabilities
-            .map(|capability| framework_info::Capability { r#type: Some(capability as i32) })
+            .map(|capability| framework_info::Capability {
+                r#type: Some(capability as i32),
+            })
             .into(),
         ..v1::FrameworkInfo::default()
     }
@@ -254,7 +369,11 @@ pub(super) fn framework_info() -> v1::FrameworkInfo {
 
 /// The same without capabilities: an old framework.
 pub(super) fn old_framework_info() -> v1::FrameworkInfo {
-    v1::FrameworkInfo { roles: Vec::new(), capabilities: Vec::new(), ..framework_info() }
+    v1::FrameworkInfo {
+        roles: Vec::new(),
+        capabilities: Vec::new(),
+        ..framework_info()
+    }
 }
 
 pub(super) fn command_task(id: &str, agent: &AgentId) -> v1::TaskInfo {
@@ -263,7 +382,10 @@ pub(super) fn command_task(id: &str, agent: &AgentId) -> v1::TaskInfo {
         task_id: task_id(id),
         agent_id: agent.into(),
         resources: parse("cpus:1;mem:128"),
-        command: Some(v1::CommandInfo { value: Some("sleep 1".to_owned()), ..v1::CommandInfo::default() }),
+        command: Some(v1::CommandInfo {
+            value: Some("sleep 1".to_owned()),
+            ..v1::CommandInfo::default()
+        }),
         ..v1::TaskInfo::default()
     }
 }
@@ -272,7 +394,9 @@ pub(super) fn command_task(id: &str, agent: &AgentId) -> v1::TaskInfo {
 pub(super) fn listed_task(framework: &FrameworkId, agent: &AgentId, id: &str, state: TaskState) -> v1::Task {
     let mut resources = parse("cpus:1;mem:128");
     for resource in &mut resources {
-        resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some("web".to_owned()) });
+        resource.allocation_info = Some(v1::resource::AllocationInfo {
+            role: Some("web".to_owned()),
+        });
     }
     v1::Task {
         name: id.to_owned(),
@@ -293,7 +417,13 @@ pub(super) fn launch(tasks: Vec<v1::TaskInfo>) -> Operation {
     }
 }
 
-pub(super) fn status_update(framework: &FrameworkId, agent: &AgentId, task: &str, state: TaskState, uuid: u8) -> internal::StatusUpdateMessage {
+pub(super) fn status_update(
+    framework: &FrameworkId,
+    agent: &AgentId,
+    task: &str,
+    state: TaskState,
+    uuid: u8,
+) -> internal::StatusUpdateMessage {
     internal::StatusUpdateMessage {
         update: internal::StatusUpdate {
             framework_id: framework.into(),
@@ -321,7 +451,12 @@ pub(super) fn status_update(framework: &FrameworkId, agent: &AgentId, task: &str
 pub(super) fn sent(out: &[Output]) -> Vec<(String, AgentBound)> {
     out.iter()
         .filter_map(|output| match output {
-            Output::Send { from: Sender::Master, to, message, .. } => Some((to.to_string(), (**message).clone())),
+            Output::Send {
+                from: Sender::Master,
+                to,
+                message,
+                ..
+            } => Some((to.to_string(), (**message).clone())),
             _ => None,
         })
         .collect()
@@ -331,7 +466,12 @@ pub(super) fn sent(out: &[Output]) -> Vec<(String, AgentBound)> {
 pub(super) fn pings(out: &[Output]) -> Vec<(String, bool)> {
     out.iter()
         .filter_map(|output| match output {
-            Output::Send { from: Sender::Observer(_), to, message, .. } => match &**message {
+            Output::Send {
+                from: Sender::Observer(_),
+                to,
+                message,
+                ..
+            } => match &**message {
                 AgentBound::Ping(ping) => Some((to.to_string(), ping.connected)),
                 _ => None,
             },
@@ -352,17 +492,27 @@ pub(super) fn events(out: &[Output]) -> Vec<(u64, scheduler::Event)> {
 
 /// The types of what schedulers were told, heartbeats left out.
 pub(super) fn kinds(out: &[Output]) -> Vec<event::Type> {
-    events(out).into_iter().map(|(_, event)| event.r#type()).filter(|kind| *kind != event::Type::Heartbeat).collect()
+    events(out)
+        .into_iter()
+        .map(|(_, event)| event.r#type())
+        .filter(|kind| *kind != event::Type::Heartbeat)
+        .collect()
 }
 
 /// The task statuses that schedulers were told.
 pub(super) fn statuses(out: &[Output]) -> Vec<v1::TaskStatus> {
-    events(out).into_iter().filter_map(|(_, event)| Some(event.update?.status)).collect()
+    events(out)
+        .into_iter()
+        .filter_map(|(_, event)| Some(event.update?.status))
+        .collect()
 }
 
 /// State and reason of the task statuses that schedulers were told.
 pub(super) fn fates(out: &[Output]) -> Vec<(String, TaskState, v1::task_status::Reason)> {
-    statuses(out).into_iter().map(|status| (status.task_id.value.clone(), status.state(), status.reason())).collect()
+    statuses(out)
+        .into_iter()
+        .map(|status| (status.task_id.value.clone(), status.state(), status.reason()))
+        .collect()
 }
 
 /// What subscribers of the operator API were told, by type.

@@ -15,9 +15,13 @@ fn an_update_reaches_scheduler_and_subscribers() {
     let status = statuses(&out).remove(0);
     assert_eq!(status.state(), TaskState::TaskRunning);
     assert_eq!(status.uuid, Some(uuid_bytes(1)));
-    assert_eq!(status.data.as_deref(), Some(b"data".as_slice()), "the scheduler gets all");
+    assert_eq!(
+        status.data.as_deref(),
+        Some(b"data".as_slice()),
+        "the scheduler gets all"
+    );
     assert_eq!(published_states(&out), [TaskState::TaskRunning]);
-    let task = &bench.master.state().frameworks[&framework].tasks[&"t".into()].message;
+    let task = &bench.master.state().frameworks[&framework].tasks["t"].message;
     assert_eq!(task.statuses.len(), 1);
     assert_eq!(task.statuses[0].data, None, "the copy kept has no data");
     assert_eq!(task.status_update_state(), TaskState::TaskRunning);
@@ -31,9 +35,13 @@ fn equal_states_collapse() {
     for uuid in 1..=3 {
         let out = bench.update(&framework, &agent, "t", TaskState::TaskRunning, uuid);
         assert_eq!(statuses(&out).len(), 1, "the scheduler gets each");
-        assert_eq!(published_states(&out).len(), usize::from(uuid == 1), "subscribers only news");
+        assert_eq!(
+            published_states(&out).len(),
+            usize::from(uuid == 1),
+            "subscribers only news"
+        );
     }
-    let task = &bench.master.state().frameworks[&framework].tasks[&"t".into()].message;
+    let task = &bench.master.state().frameworks[&framework].tasks["t"].message;
     assert_eq!(task.statuses.len(), 1);
     assert_eq!(task.statuses[0].uuid, Some(uuid_bytes(3)));
 }
@@ -42,13 +50,20 @@ fn equal_states_collapse() {
 fn the_first_terminal_state_stays() {
     let (mut bench, agent, framework) = Bench::running("t");
     bench.update(&framework, &agent, "t", TaskState::TaskFailed, 1);
-    assert!(bench.master.state().agents[&agent].used.is_empty(), "freed at the first terminal update");
+    assert!(
+        bench.master.state().agents[&agent].used.is_empty(),
+        "freed at the first terminal update"
+    );
     let out = bench.update(&framework, &agent, "t", TaskState::TaskFinished, 2);
     assert_eq!(published_states(&out), [TaskState::TaskFailed]);
     assert_eq!(bench.state_of(&framework, "t"), Some(TaskState::TaskFailed));
     assert_eq!(bench.master.counters().tasks_failed, 1);
     assert_eq!(bench.master.counters().tasks_finished, 0);
-    let seen = Transition { state: TaskState::TaskFailed as i32, source: 2, reason: None };
+    let seen = Transition {
+        state: TaskState::TaskFailed as i32,
+        source: 2,
+        reason: None,
+    };
     assert_eq!(bench.master.counters().task_transitions[&seen], 1);
 }
 
@@ -61,11 +76,17 @@ fn the_agent_may_be_ahead_of_acknowledgements() {
     assert_eq!(bench.state_of(&framework, "t"), Some(TaskState::TaskFinished));
     assert!(bench.master.state().agents[&agent].used.is_empty());
     bench.acknowledge(&framework, &agent, "t", 1);
-    assert!(bench.state_of(&framework, "t").is_some(), "the terminal update is still to come");
+    assert!(
+        bench.state_of(&framework, "t").is_some(),
+        "the terminal update is still to come"
+    );
     bench.update(&framework, &agent, "t", TaskState::TaskFinished, 2);
     bench.acknowledge(&framework, &agent, "t", 2);
     assert_eq!(bench.state_of(&framework, "t"), None);
-    assert_eq!(bench.master.state().frameworks[&framework].completed_tasks.len(), 1);
+    assert_eq!(
+        bench.master.state().frameworks[&framework].completed_tasks.len(),
+        1
+    );
 }
 
 #[test]
@@ -76,8 +97,13 @@ fn only_the_acknowledgement_of_the_terminal_update_completes_a_task() {
     assert_eq!(bench.master.counters().invalid_status_update_acknowledgements, 1);
     bench.update(&framework, &agent, "t", TaskState::TaskRunning, 1);
     let out = bench.acknowledge(&framework, &agent, "t", 1);
-    let [(_, AgentBound::Acknowledge(message))] = sent(&out).try_into().unwrap();
-    assert_eq!((message.task_id.value.as_str(), message.uuid), ("t", uuid_bytes(1)));
+    let [(_, AgentBound::Acknowledge(message))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
+        panic!("{out:?}")
+    };
+    assert_eq!(
+        (message.task_id.value.as_str(), message.uuid),
+        ("t", uuid_bytes(1))
+    );
     bench.update(&framework, &agent, "t", TaskState::TaskKilled, 2);
     bench.acknowledge(&framework, &agent, "t", 1);
     assert!(bench.state_of(&framework, "t").is_some());
@@ -85,7 +111,11 @@ fn only_the_acknowledgement_of_the_terminal_update_completes_a_task() {
     assert_eq!(bench.state_of(&framework, "t"), None);
     assert_eq!(bench.master.state().agents[&agent].tasks.len(), 0);
     let out = bench.acknowledge(&framework, &agent, "t", 2);
-    assert_eq!(sent(&out).len(), 1, "an acknowledgement of an unknown task is forwarded all the same");
+    assert_eq!(
+        sent(&out).len(),
+        1,
+        "an acknowledgement of an unknown task is forwarded all the same"
+    );
 }
 
 #[test]
@@ -124,7 +154,10 @@ fn a_framework_that_is_away_is_not_told() {
 
 #[test]
 fn completed_tasks_are_bounded() {
-    let mut bench = Bench::with(|config| config.max_completed_tasks_per_framework = 2, Default::default());
+    let mut bench = Bench::with(
+        |config| config.max_completed_tasks_per_framework = 2,
+        Default::default(),
+    );
     let agent = bench.register(PID);
     let framework = bench.framework(1);
     bench.settle();
@@ -134,33 +167,52 @@ fn completed_tasks_are_bounded() {
         bench.update(&framework, &agent, name, TaskState::TaskFinished, uuid);
         bench.acknowledge(&framework, &agent, name, uuid);
     }
-    let kept: Vec<String> =
-        bench.master.state().frameworks[&framework].completed_tasks.iter().map(|task| task.name.clone()).collect();
+    let kept: Vec<String> = bench.master.state().frameworks[&framework]
+        .completed_tasks
+        .iter()
+        .map(|task| task.name.clone())
+        .collect();
     assert_eq!(kept, ["b", "c"]);
 }
 
 fn kill(task: &str, agent: Option<&str>) -> call::Kill {
-    let agent_id = agent.map(|agent| v1::AgentId { value: agent.to_owned() });
-    let kill_policy = Some(v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds: 5 }) });
-    call::Kill { task_id: task_id(task), agent_id, kill_policy }
+    let agent_id = agent.map(|agent| v1::AgentId {
+        value: agent.to_owned(),
+    });
+    let kill_policy = Some(v1::KillPolicy {
+        grace_period: Some(v1::DurationInfo { nanoseconds: 5 }),
+    });
+    call::Kill {
+        task_id: task_id(task),
+        agent_id,
+        kill_policy,
+    }
 }
 
 #[test]
 fn kills_are_forwarded_each_time() {
     let (mut bench, _, framework) = Bench::running("t");
     for _ in 0..2 {
-        let out = bench.call(&framework, call::Type::Kill, |call| call.kill = Some(kill("t", None)));
-        let [(_, AgentBound::KillTask(message))] = sent(&out).try_into().unwrap();
+        let out = bench.call(&framework, call::Type::Kill, |call| {
+            call.kill = Some(kill("t", None))
+        });
+        let [(_, AgentBound::KillTask(message))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
+            panic!("{out:?}")
+        };
         assert_eq!(message.kill_policy.unwrap().grace_period.unwrap().nanoseconds, 5);
     }
-    let out = bench.call(&framework, call::Type::Kill, |call| call.kill = Some(kill("t", Some("elsewhere"))));
+    let out = bench.call(&framework, call::Type::Kill, |call| {
+        call.kill = Some(kill("t", Some("elsewhere")))
+    });
     assert!(sent(&out).is_empty() && events(&out).is_empty());
 }
 
 #[test]
 fn killing_the_unknown_is_answered_as_reconciliation() {
     let (mut bench, agent, framework) = Bench::ready();
-    let out = bench.call(&framework, call::Type::Kill, |call| call.kill = Some(kill("t", None)));
+    let out = bench.call(&framework, call::Type::Kill, |call| {
+        call.kill = Some(kill("t", None))
+    });
     assert_eq!(statuses(&out)[0].state(), TaskState::TaskUnknown);
     let kill = kill("t", Some(agent.as_str()));
     let out = bench.call(&framework, call::Type::Kill, |call| call.kill = Some(kill));
@@ -170,14 +222,31 @@ fn killing_the_unknown_is_answered_as_reconciliation() {
 #[test]
 fn messages_pass_both_ways() {
     let (mut bench, agent, framework) = Bench::ready();
-    let executor_id = v1::ExecutorId { value: "e".to_owned() };
+    let executor_id = v1::ExecutorId {
+        value: "e".to_owned(),
+    };
     let data = bytes::Bytes::from_static(b"hello");
-    let message = |agent_id: v1::AgentId| call::Message { agent_id, executor_id: executor_id.clone(), data: data.clone() };
-    let out = bench.call(&framework, call::Type::Message, |call| call.message = Some(message((&agent).into())));
-    let [(_, AgentBound::FrameworkToExecutor(sent))] = sent(&out).try_into().unwrap();
-    assert_eq!((sent.data, sent.framework_id.value.as_str()), (data.clone(), framework.as_str()));
-    let nowhere = v1::AgentId { value: "x".to_owned() };
-    bench.call(&framework, call::Type::Message, |call| call.message = Some(message(nowhere)));
+    let message = |agent_id: v1::AgentId| call::Message {
+        agent_id,
+        executor_id: executor_id.clone(),
+        data: data.clone(),
+    };
+    let out = bench.call(&framework, call::Type::Message, |call| {
+        call.message = Some(message((&agent).into()))
+    });
+    let [(_, AgentBound::FrameworkToExecutor(sent))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
+        panic!("{out:?}")
+    };
+    assert_eq!(
+        (sent.data, sent.framework_id.value.as_str()),
+        (data.clone(), framework.as_str())
+    );
+    let nowhere = v1::AgentId {
+        value: "x".to_owned(),
+    };
+    bench.call(&framework, call::Type::Message, |call| {
+        call.message = Some(message(nowhere))
+    });
     assert_eq!(bench.master.counters().invalid_framework_to_executor_messages, 1);
 
     let back = internal::ExecutorToFrameworkMessage {
@@ -188,15 +257,27 @@ fn messages_pass_both_ways() {
     };
     let out = bench.agent(PID, AgentMessage::ExecutorToFramework(back));
     let told = events(&out)[0].1.message.clone().unwrap();
-    assert_eq!((told.data, told.executor_id, told.agent_id.value.as_str()), (data, executor_id, agent.as_str()));
+    assert_eq!(
+        (told.data, told.executor_id, told.agent_id.value.as_str()),
+        (data, executor_id, agent.as_str())
+    );
 }
 
 #[test]
 fn executors_are_shut_down_by_their_agent() {
     let (mut bench, agent, framework) = Bench::ready();
-    let shutdown = call::Shutdown { executor_id: v1::ExecutorId { value: "e".to_owned() }, agent_id: (&agent).into() };
-    let out = bench.call(&framework, call::Type::Shutdown, |call| call.shutdown = Some(shutdown));
-    let [(_, AgentBound::ShutdownExecutor(message))] = sent(&out).try_into().unwrap();
+    let shutdown = call::Shutdown {
+        executor_id: v1::ExecutorId {
+            value: "e".to_owned(),
+        },
+        agent_id: (&agent).into(),
+    };
+    let out = bench.call(&framework, call::Type::Shutdown, |call| {
+        call.shutdown = Some(shutdown)
+    });
+    let [(_, AgentBound::ShutdownExecutor(message))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
+        panic!("{out:?}")
+    };
     assert_eq!(message.executor_id.unwrap().value, "e");
     assert_eq!(message.framework_id.unwrap().value, framework.as_str());
 }
