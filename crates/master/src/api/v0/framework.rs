@@ -11,8 +11,8 @@ pub(super) fn summary(object: &mut Object<'_>, framework: &Framework) {
     let info = &framework.info;
     object.text("id", framework.id.as_str());
     object.text("name", &info.name);
-    amounts::resources(object.key("used_resources"), &framework.used);
-    amounts::resources(object.key("offered_resources"), &framework.offered);
+    amounts::resources(object.key("used_resources"), &framework.total_used());
+    amounts::resources(object.key("offered_resources"), &framework.total_offered());
     object.array("capabilities", |array| {
         for capability in &info.capabilities {
             if let Some(name) = capability.r#type.and_then(Capability::name) {
@@ -94,8 +94,8 @@ fn details(object: &mut Object<'_>, framework: &Framework) {
     if let Some(principal) = &info.principal {
         object.text("principal", principal);
     }
-    let mut both = framework.used.clone();
-    framework.offered.iter().for_each(|entry| both.add_entry(entry));
+    let mut both = framework.total_used();
+    both += &framework.total_offered();
     amounts::resources(object.key("resources"), &both);
     if framework.capabilities.has(Capability::MultiRole) {
         object.array("roles", |array| {
