@@ -1,0 +1,266 @@
+//! Programs that nobody here wrote, and our own in other languages, against `tiangong local`.
+//!
+//! The first three were printed in an article years ago, for Mesos; they run as printed. They read ten records
+//! each, with pauses, so tasks are started while they read.
+
+#![expect(clippy::disallowed_methods, reason = "a test starts the programs it tests")]
+
+mod support;
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use support::cluster::BINARY;
+use support::{program, shared, skip, wait};
+
+/// How long anything here may take; compilers are slow on a busy machine.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// `tiangong local` on free ports; ended with the test.
+struct Local {
+    child: Child,
+    master: String,
+    folder: tempfile::TempDir,
+}
+
+impl Local {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let work_dir = folder.path().join("cluster");
+        let mut child = Command::new(BINARY)
+            .args(["local", "--agents", "1", "--port", "0", "--json", "--work_dir"])
+            .arg(work_dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("local says when it is ready");
+        let ready: serde_json::Value = serde_json::from_str(&line).expect("the ready line is JSON");
+        let master = ready["master"].as_str().expect("it names the master").to_owned();
+        Self { child, master, folder }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/api/v1", self.master)
+    }
+
+    /// Runs one task to its end.
+    fn run_task(&self) {
+        let status = Command::new(BINARY)
+            .args(["run", "--master", &self.master, "--cpus", "0.1", "--mem", "32", "--", "true"])
+            .status()
+            .expect("the binary starts");
+        assert!(status.success(), "tiangong run ended with {status}");
+    }
+
+    /// Starts the program, runs tasks once it has subscribed, until it has read what it wants. Returns its output.
+    fn feed(&self, mut program: Command) -> String {
+        let log = self.folder.path().join("output");
+        let file = File::create(&log).expect("the log can be made");
+        let stderr = file.try_clone().expect("a file handle can be cloned");
+        let running = program.stdin(Stdio::null()).stdout(file).stderr(stderr).spawn().expect("it starts");
+        let mut running = Killed(running);
+        let output = || std::fs::read_to_string(&log).unwrap_or_default();
+        wait(&format!("SUBSCRIBED, see {}", log.display()), LIMIT, || {
+            let ended = running.0.try_wait().expect("it can be waited for");
+            assert!(ended.is_none() || output().contains("SUBSCRIBED"), "it ended: {}", output());
+            output().contains("SUBSCRIBED").then_some(())
+        });
+        for _ in 0..10 {
+            if running.0.try_wait().expect("it can be waited for").is_some() {
+                break;
+            }
+            self.run_task();
+        }
+        let status = wait("the program to end", LIMIT, || running.0.try_wait().expect("it can be waited for"));
+        assert!(status.success(), "it ended with {status}: {}", output());
+        output()
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // The orderly way first: it takes the agents and their tasks with it.
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a process id is positive"));
+        let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        for _ in 0..500 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// A program that does not outlive the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+fn run(what: &str, command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().expect("it starts");
+    let text = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&text));
+}
+
+fn schema() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/proto")
+}
+
+/// Generates code for one language (an option of protoc, with parameters that end in a colon) from every v1 file.
+fn generate(option: &str, parameters: &str, out: &Path) {
+    std::fs::create_dir_all(out).expect("a folder can be made");
+    let mut folders = vec![schema().join("mesos/v1")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the schema is there") {
+            let path = entry.expect("the schema is there").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let mut protoc = Command::new("protoc");
+                protoc.arg("-I").arg(schema()).arg(format!("--{option}={parameters}{}", out.display())).arg(&path);
+                run("protoc", &mut protoc);
+            }
+        }
+    }
+}
+
+/// The folder of the printed programs, when it and all the tools are there.
+fn seed_programs(tools: &[&str]) -> Option<PathBuf> {
+    let Some(shared) = shared() else {
+        skip("../shared");
+        return None;
+    };
+    for tool in tools {
+        if !Path::new(tool).exists() && program(tool).is_none() {
+            skip(tool);
+            return None;
+        }
+    }
+    Some(shared.join("interop/seed-clients"))
+}
+
+fn check_seed_output(output: &str) {
+    for kind in ["SUBSCRIBED", "TASK_ADDED", "TASK_UPDATED"] {
+        let line = output.lines().find(|line| line.starts_with("This is a") && line.contains(kind));
+        assert!(line.is_some(), "no {kind} in: {output}");
+    }
+    assert!(output.contains("The cluster has 1 agents"), "{output}");
+    assert!(output.contains("A new task run-"), "{output}");
+    assert!(output.contains("TASK_FINISHED"), "{output}");
+}
+
+#[test]
+fn the_printed_python_program_runs() {
+    let python = "/usr/bin/python3";
+    let Some(seeds) = seed_programs(&["protoc", python]) else {
+        return;
+    };
+    let has_modules = Command::new(python).args(["-c", "import google.protobuf, requests"]).output();
+    if !has_modules.is_ok_and(|output| output.status.success()) {
+        return skip("python3-protobuf and python3-requests");
+    }
+    let local = Local::start();
+    let folder = local.folder.path().join("python");
+    generate("python_out", "", &folder);
+    let printed = std::fs::read_to_string(seeds.join("eventdemo.py")).expect("the program is there");
+    // The page forgot this line.
+    std::fs::write(folder.join("eventdemo.py"), format!("import sys\n{printed}")).expect("it can be written");
+    let mut command = Command::new(python);
+    command.arg("-u").arg(folder.join("eventdemo.py")).arg(local.url()).env("PYTHONPATH", &folder);
+    check_seed_output(&local.feed(command));
+}
+
+#[test]
+fn the_printed_java_program_runs() {
+    let jar = "/usr/share/java/protobuf.jar";
+    let Some(seeds) = seed_programs(&["protoc", "javac", "java", jar]) else {
+        return;
+    };
+    let local = Local::start();
+    let (source, classes) = (local.folder.path().join("source"), local.folder.path().join("classes"));
+    generate("java_out", "", &source);
+    std::fs::create_dir_all(&classes).expect("a folder can be made");
+    let mut javac = Command::new("javac");
+    javac.args(["-nowarn", "-proc:none", "-cp", jar, "-sourcepath"]).arg(&source).arg("-d").arg(&classes);
+    run("javac", javac.arg(seeds.join("EventDemo.java")));
+    let mut command = Command::new("java");
+    let path = format!("{}:{jar}", classes.display());
+    // The program takes its address from the second argument.
+    command.args(["-cp", &path, "eventdemo.EventDemo"]).args([local.url(), local.url()]);
+    check_seed_output(&local.feed(command));
+}
+
+#[test]
+fn the_printed_go_program_runs() {
+    let library = "/usr/share/gocode/src/github.com/golang/protobuf";
+    let Some(seeds) = seed_programs(&["protoc", "go", "protoc-gen-go", library]) else {
+        return;
+    };
+    let local = Local::start();
+    let folder = local.folder.path().join("go");
+    // Version 1.3 of the generator does not know where newer ones keep this file.
+    let duration = "Mgoogle/protobuf/duration.proto=github.com/golang/protobuf/ptypes/duration:";
+    generate("go_out", duration, &folder.join("src"));
+    let demo = folder.join("eventdemo");
+    let mut go = Command::new("go");
+    go.args(["build", "-o"]).arg(&demo).arg(seeds.join("eventdemo.go"));
+    go.env("GO111MODULE", "off").env("GOFLAGS", "").env("GOPATH", format!("{}:/usr/share/gocode", folder.display()));
+    run("go build", &mut go);
+    let mut command = Command::new(demo);
+    command.arg(local.url());
+    check_seed_output(&local.feed(command));
+}
+
+/// Our own client in one language, by its one command.
+fn client(language: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/clients").join(language);
+    let probe = Command::new(folder.join("run.sh")).arg("--no-such-option").output().expect("bash is there");
+    if probe.status.code() == Some(69) {
+        return skip(String::from_utf8_lossy(&probe.stderr).trim().trim_start_matches("skipped: needs "));
+    }
+    assert_eq!(probe.status.code(), Some(2), "{}", String::from_utf8_lossy(&probe.stderr));
+    let local = Local::start();
+    let mut command = Command::new(folder.join("run.sh"));
+    command.args([&local.url(), "--records", "10"]);
+    let output = local.feed(command);
+    let kinds: Vec<&str> = output.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(kinds.len(), 10, "{output}");
+    assert!(output.starts_with("SUBSCRIBED 1 agents, 0 frameworks, 0 tasks\nHEARTBEAT\n"), "{output}");
+    for kind in ["FRAMEWORK_ADDED", "TASK_ADDED", "TASK_UPDATED", "FRAMEWORK_REMOVED"] {
+        assert!(kinds.contains(&kind), "no {kind} in: {output}");
+    }
+    assert!(output.contains(" TASK_FINISHED"), "{output}");
+}
+
+#[test]
+fn our_rust_client_runs() {
+    client("rust");
+}
+
+#[test]
+fn our_go_client_runs() {
+    client("go");
+}
+
+#[test]
+fn our_java_client_runs() {
+    client("java");
+}
+
+#[test]
+fn our_python_client_runs() {
+    client("python");
+}
