@@ -198,6 +198,8 @@ struct Run<'a> {
     output: Output,
     /// How often the user asked to end.
     interrupts: u32,
+    /// Connections refused so far; `None` once a master was reached.
+    refusals: Option<u32>,
 }
 
 struct Launched {
@@ -215,6 +217,7 @@ impl<'a> Run<'a> {
             launched: None,
             output: Output::new(),
             interrupts: 0,
+            refusals: Some(0),
         }
     }
 
@@ -228,9 +231,11 @@ impl<'a> Run<'a> {
     async fn on_signal(&mut self, signal: Result<Signal, Error>) -> Result<Option<u8>, Stop> {
         match signal.map_err(|error| self.failure(&error))? {
             Signal::Subscribed { framework_id, .. } => {
+                self.refusals = None;
                 self.say(&format!("subscribed as framework {}", framework_id.value));
                 Ok(None)
             }
+            Signal::Lost { error, .. } if self.unreachable(&error) => Err(self.failure(&error)),
             Signal::Lost { error, retry_in } => {
                 let seconds = retry_in.as_secs_f64();
                 self.say(&format!(
@@ -240,6 +245,17 @@ impl<'a> Run<'a> {
             }
             Signal::Event(event) => self.on_event(*event).await,
             _ => Ok(None),
+        }
+    }
+
+    /// Whether nobody listens where the master should be: waiting for it would only puzzle a newcomer.
+    fn unreachable(&mut self, error: &Error) -> bool {
+        match (&mut self.refusals, error) {
+            (Some(refusals), Error::Connect { .. }) => {
+                *refusals += 1;
+                *refusals >= 3
+            }
+            _ => false,
         }
     }
 
