@@ -3,9 +3,11 @@
 //! The first three were printed in an article years ago, for Mesos; they run as printed. They read ten records
 //! each, with pauses, so tasks are started while they read.
 
-#![expect(clippy::disallowed_methods, reason = "a test starts the programs it tests")]
-
-mod support;
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test starts the programs it tests, polls them, and says what it lacks"
+)]
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -13,11 +15,48 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::cluster::BINARY;
-use support::{program, shared, skip, wait};
+/// The binary under test.
+const BINARY: &str = env!("CARGO_BIN_EXE_tiangong");
 
 /// How long anything here may take; compilers are slow on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
+/// Between two looks at a running program.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Says that a test is skipped for want of `what`; with `CI=true` that is a failure.
+fn skip(what: &str) {
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "CI lacks {what}"
+    );
+    println!("skipped: needs {what}");
+}
+
+/// Polls until there is a value.
+fn wait<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(waited < LIMIT, "gave up waiting for {what}");
+        std::thread::sleep(PAUSE);
+        waited += PAUSE;
+    }
+}
+
+/// Whether a program of that name is on the `PATH`.
+fn is_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+/// The folder of recordings and clients beside the repository, if it is there.
+fn shared() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let path = std::env::var_os("TIANGONG_SHARED").map_or(beside, PathBuf::from);
+    path.is_dir().then_some(path)
+}
 
 /// `tiangong local` on free ports; ended with the test.
 struct Local {
@@ -39,10 +78,16 @@ impl Local {
             .expect("the binary starts");
         let stdout = child.stdout.take().expect("it is piped");
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("local says when it is ready");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("local says when it is ready");
         let ready: serde_json::Value = serde_json::from_str(&line).expect("the ready line is JSON");
         let master = ready["master"].as_str().expect("it names the master").to_owned();
-        Self { child, master, folder }
+        Self {
+            child,
+            master,
+            folder,
+        }
     }
 
     fn url(&self) -> String {
@@ -52,7 +97,17 @@ impl Local {
     /// Runs one task to its end.
     fn run_task(&self) {
         let status = Command::new(BINARY)
-            .args(["run", "--master", &self.master, "--cpus", "0.1", "--mem", "32", "--", "true"])
+            .args([
+                "run",
+                "--master",
+                &self.master,
+                "--cpus",
+                "0.1",
+                "--mem",
+                "32",
+                "--",
+                "true",
+            ])
             .status()
             .expect("the binary starts");
         assert!(status.success(), "tiangong run ended with {status}");
@@ -63,12 +118,21 @@ impl Local {
         let log = self.folder.path().join("output");
         let file = File::create(&log).expect("the log can be made");
         let stderr = file.try_clone().expect("a file handle can be cloned");
-        let running = program.stdin(Stdio::null()).stdout(file).stderr(stderr).spawn().expect("it starts");
+        let running = program
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(stderr)
+            .spawn()
+            .expect("it starts");
         let mut running = Killed(running);
         let output = || std::fs::read_to_string(&log).unwrap_or_default();
-        wait(&format!("SUBSCRIBED, see {}", log.display()), LIMIT, || {
+        wait(&format!("SUBSCRIBED, see {}", log.display()), || {
             let ended = running.0.try_wait().expect("it can be waited for");
-            assert!(ended.is_none() || output().contains("SUBSCRIBED"), "it ended: {}", output());
+            assert!(
+                ended.is_none() || output().contains("SUBSCRIBED"),
+                "it ended: {}",
+                output()
+            );
             output().contains("SUBSCRIBED").then_some(())
         });
         for _ in 0..10 {
@@ -77,7 +141,9 @@ impl Local {
             }
             self.run_task();
         }
-        let status = wait("the program to end", LIMIT, || running.0.try_wait().expect("it can be waited for"));
+        let status = wait("the program to end", || {
+            running.0.try_wait().expect("it can be waited for")
+        });
         assert!(status.success(), "it ended with {status}: {}", output());
         output()
     }
@@ -92,7 +158,7 @@ impl Drop for Local {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(PAUSE);
         }
         let _gone = self.child.kill();
         let _status = self.child.wait();
@@ -112,7 +178,11 @@ impl Drop for Killed {
 fn run(what: &str, command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().expect("it starts");
     let text = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&text));
+    assert!(
+        output.status.success(),
+        "{what}: {}",
+        String::from_utf8_lossy(&text)
+    );
 }
 
 fn schema() -> PathBuf {
@@ -130,7 +200,11 @@ fn generate(option: &str, parameters: &str, out: &Path) {
                 folders.push(path);
             } else {
                 let mut protoc = Command::new("protoc");
-                protoc.arg("-I").arg(schema()).arg(format!("--{option}={parameters}{}", out.display())).arg(&path);
+                protoc
+                    .arg("-I")
+                    .arg(schema())
+                    .arg(format!("--{option}={parameters}{}", out.display()))
+                    .arg(&path);
                 run("protoc", &mut protoc);
             }
         }
@@ -144,7 +218,7 @@ fn seed_programs(tools: &[&str]) -> Option<PathBuf> {
         return None;
     };
     for tool in tools {
-        if !Path::new(tool).exists() && program(tool).is_none() {
+        if !Path::new(tool).exists() && !is_program(tool) {
             skip(tool);
             return None;
         }
@@ -154,7 +228,9 @@ fn seed_programs(tools: &[&str]) -> Option<PathBuf> {
 
 fn check_seed_output(output: &str) {
     for kind in ["SUBSCRIBED", "TASK_ADDED", "TASK_UPDATED"] {
-        let line = output.lines().find(|line| line.starts_with("This is a") && line.contains(kind));
+        let line = output
+            .lines()
+            .find(|line| line.starts_with("This is a") && line.contains(kind));
         assert!(line.is_some(), "no {kind} in: {output}");
     }
     assert!(output.contains("The cluster has 1 agents"), "{output}");
@@ -168,7 +244,9 @@ fn the_printed_python_program_runs() {
     let Some(seeds) = seed_programs(&["protoc", python]) else {
         return;
     };
-    let has_modules = Command::new(python).args(["-c", "import google.protobuf, requests"]).output();
+    let has_modules = Command::new(python)
+        .args(["-c", "import google.protobuf, requests"])
+        .output();
     if !has_modules.is_ok_and(|output| output.status.success()) {
         return skip("python3-protobuf and python3-requests");
     }
@@ -179,7 +257,11 @@ fn the_printed_python_program_runs() {
     // The page forgot this line.
     std::fs::write(folder.join("eventdemo.py"), format!("import sys\n{printed}")).expect("it can be written");
     let mut command = Command::new(python);
-    command.arg("-u").arg(folder.join("eventdemo.py")).arg(local.url()).env("PYTHONPATH", &folder);
+    command
+        .arg("-u")
+        .arg(folder.join("eventdemo.py"))
+        .arg(local.url())
+        .env("PYTHONPATH", &folder);
     check_seed_output(&local.feed(command));
 }
 
@@ -190,16 +272,25 @@ fn the_printed_java_program_runs() {
         return;
     };
     let local = Local::start();
-    let (source, classes) = (local.folder.path().join("source"), local.folder.path().join("classes"));
+    let (source, classes) = (
+        local.folder.path().join("source"),
+        local.folder.path().join("classes"),
+    );
     generate("java_out", "", &source);
     std::fs::create_dir_all(&classes).expect("a folder can be made");
     let mut javac = Command::new("javac");
-    javac.args(["-nowarn", "-proc:none", "-cp", jar, "-sourcepath"]).arg(&source).arg("-d").arg(&classes);
+    javac
+        .args(["-nowarn", "-proc:none", "-cp", jar, "-sourcepath"])
+        .arg(&source)
+        .arg("-d")
+        .arg(&classes);
     run("javac", javac.arg(seeds.join("EventDemo.java")));
     let mut command = Command::new("java");
     let path = format!("{}:{jar}", classes.display());
     // The program takes its address from the second argument.
-    command.args(["-cp", &path, "eventdemo.EventDemo"]).args([local.url(), local.url()]);
+    command
+        .args(["-cp", &path, "eventdemo.EventDemo"])
+        .args([local.url(), local.url()]);
     check_seed_output(&local.feed(command));
 }
 
@@ -216,8 +307,12 @@ fn the_printed_go_program_runs() {
     generate("go_out", duration, &folder.join("src"));
     let demo = folder.join("eventdemo");
     let mut go = Command::new("go");
-    go.args(["build", "-o"]).arg(&demo).arg(seeds.join("eventdemo.go"));
-    go.env("GO111MODULE", "off").env("GOFLAGS", "").env("GOPATH", format!("{}:/usr/share/gocode", folder.display()));
+    go.args(["build", "-o"])
+        .arg(&demo)
+        .arg(seeds.join("eventdemo.go"));
+    go.env("GO111MODULE", "off")
+        .env("GOFLAGS", "")
+        .env("GOPATH", format!("{}:/usr/share/gocode", folder.display()));
     run("go build", &mut go);
     let mut command = Command::new(demo);
     command.arg(local.url());
@@ -226,20 +321,42 @@ fn the_printed_go_program_runs() {
 
 /// Our own client in one language, by its one command.
 fn client(language: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/clients").join(language);
-    let probe = Command::new(folder.join("run.sh")).arg("--no-such-option").output().expect("bash is there");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/clients")
+        .join(language);
+    let probe = Command::new(folder.join("run.sh"))
+        .arg("--no-such-option")
+        .output()
+        .expect("bash is there");
     if probe.status.code() == Some(69) {
-        return skip(String::from_utf8_lossy(&probe.stderr).trim().trim_start_matches("skipped: needs "));
+        return skip(
+            String::from_utf8_lossy(&probe.stderr)
+                .trim()
+                .trim_start_matches("skipped: needs "),
+        );
     }
-    assert_eq!(probe.status.code(), Some(2), "{}", String::from_utf8_lossy(&probe.stderr));
+    assert_eq!(
+        probe.status.code(),
+        Some(2),
+        "{}",
+        String::from_utf8_lossy(&probe.stderr)
+    );
     let local = Local::start();
     let mut command = Command::new(folder.join("run.sh"));
     command.args([&local.url(), "--records", "10"]);
     let output = local.feed(command);
     let kinds: Vec<&str> = output.lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(kinds.len(), 10, "{output}");
-    assert!(output.starts_with("SUBSCRIBED 1 agents, 0 frameworks, 0 tasks\nHEARTBEAT\n"), "{output}");
-    for kind in ["FRAMEWORK_ADDED", "TASK_ADDED", "TASK_UPDATED", "FRAMEWORK_REMOVED"] {
+    assert!(
+        output.starts_with("SUBSCRIBED 1 agents, 0 frameworks, 0 tasks\nHEARTBEAT\n"),
+        "{output}"
+    );
+    for kind in [
+        "FRAMEWORK_ADDED",
+        "TASK_ADDED",
+        "TASK_UPDATED",
+        "FRAMEWORK_REMOVED",
+    ] {
         assert!(kinds.contains(&kind), "no {kind} in: {output}");
     }
     assert!(output.contains(" TASK_FINISHED"), "{output}");
