@@ -27,6 +27,7 @@ const MAX_CALLS: usize = MAX_UNACKNOWLEDGED + 1024;
 /// [`Error::Invalid`] if the agent's address or path cannot be one.
 pub fn connect(config: Config) -> Result<(Executor, Events), Error> {
     check(&config)?;
+    config.clock.drive(&tokio::runtime::Handle::current());
     let (calls, queued) = mpsc::channel(MAX_CALLS);
     let (events, received) = mpsc::channel(MAX_EVENTS);
     let session = Session::new(config.framework_id.clone(), config.executor_id.clone());
@@ -38,15 +39,19 @@ pub fn connect(config: Config) -> Result<(Executor, Events), Error> {
         lost: Notify::new(),
         calls,
     });
-    let tasks = [
-        tokio::spawn(subscriber::run(Arc::clone(&shared), events.clone())),
-        tokio::spawn(caller::run(Arc::clone(&shared), queued, events)),
-    ];
+    let (following, calling) = (Arc::clone(&shared), Arc::clone(&shared));
+    let task = tokio::spawn(async move {
+        // Without a subscription nothing is sent: when the one ends, so does the other, and the events close.
+        tokio::select! {
+            () = subscriber::run(following, events.clone()) => {}
+            () = caller::run(calling, queued, events) => {}
+        }
+    });
     Ok((
         Executor {
             shared: Arc::clone(&shared),
         },
-        Events { received, tasks },
+        Events { received, task },
     ))
 }
 
@@ -155,7 +160,7 @@ impl Executor {
 #[derive(Debug)]
 pub struct Events {
     received: mpsc::Receiver<Event>,
-    tasks: [JoinHandle<()>; 2],
+    task: JoinHandle<()>,
 }
 
 impl Events {
@@ -167,8 +172,6 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.task.abort();
     }
 }

@@ -233,8 +233,9 @@ impl Clock {
         self.shared.state.lock().timers.first()
     }
 
-    /// Starts the task that fires timers in real time, once.
-    pub(crate) fn drive(&self, tokio: &tokio::runtime::Handle) {
+    /// Starts the task that fires timers in real time, once. A [`Runtime`](crate::Runtime) does it for its clock; who
+    /// uses a clock without one calls it first.
+    pub fn drive(&self, tokio: &tokio::runtime::Handle) {
         if !self.shared.driven.swap(true, Ordering::SeqCst) {
             tokio.spawn(drive(
                 Arc::downgrade(&self.shared),
