@@ -74,8 +74,8 @@ impl Containerizer for Obedient {
             .map(watch::Sender::subscribe);
         Box::pin(async move {
             let mut end = end?;
-            let ended = end.wait_for(Option::is_some).await.ok()?.clone();
-            ended
+            end.wait_for(Option::is_some).await.ok()?;
+            end.borrow().clone()
         })
     }
 
@@ -266,7 +266,7 @@ async fn request(server: &Server, text: String) -> Answer {
     let all = String::from_utf8(all).unwrap();
     let (head, body) = all.split_once("\r\n\r\n").unwrap();
     Answer {
-        status: head[9..12].parse().unwrap(),
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         body: body.to_owned(),
     }
 }
