@@ -93,11 +93,16 @@ impl Server {
                 succeeded: ::process::metrics::Counter::default(),
                 failed: ::process::metrics::Counter::default(),
             },
-            detector: Detector::new(flags.master),
+            detector: Detector::new(flags.master.clone()),
             outcome: outcome_sender,
             phase: phase_sender,
         };
-        if let Some(log) = flags.values.text("external_log_file") {
+        let log = flags
+            .values
+            .text("external_log_file")
+            .map(PathBuf::from)
+            .or_else(|| flags.logging().file());
+        if let Some(log) = log {
             runtime.files().attach("/slave/log", log);
         }
         let process = runtime

@@ -62,6 +62,8 @@ pub struct Agent {
     pub(super) rng: ChaCha8Rng,
     pub(super) phase: Phase,
     pub(super) recovery: Recovery,
+    /// Whether the agent was told to end before it knew what an earlier one left.
+    pub(super) shutdown_wanted: bool,
     /// As configured, with the id once there is one.
     pub(super) info: v1::AgentInfo,
     /// Whether the description differs from the checkpointed one, which needs a master with AGENT_UPDATE.
@@ -96,6 +98,7 @@ impl Agent {
             rng,
             phase: Phase::Recovering,
             recovery: Recovery::Disk,
+            shutdown_wanted: false,
             info_changed: false,
             resource_version,
             checkpointed: Vec::new(),

@@ -8,7 +8,7 @@ use proto::v1::{self, TaskState};
 use proto::{Message, internal};
 
 use super::agent::{Agent, EXECUTOR_HEARTBEAT, Phase, Timer};
-use super::executor::{self, Connection};
+use super::executor::{self, Connection, Verdict};
 use super::framework;
 use super::ids::{ContainerId, ExecutorId, FrameworkId, RequestId, StreamId, TaskId};
 use super::output::{Checkpoint, Output, Reply, Sent};
@@ -219,7 +219,8 @@ impl Agent {
         for task in lost {
             let message = "The task had not reached its executor when the agent restarted";
             let reason = Reason::AgentRestarted;
-            self.agent_update(now, framework, Some(executor), &task, state, reason, message, out);
+            let end = Verdict::new(state, reason, message);
+            self.agent_update(now, framework, Some(executor), &task, &end, out);
         }
     }
 

@@ -39,7 +39,8 @@ pub enum Connection {
     Http(StreamId),
 }
 
-/// What the agent decided about the end of a container before it came; wins over what the containerizer says.
+/// Why tasks end: what the agent decided about a container before its end came (it wins over what the containerizer
+/// says), or about a task that never had one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// State for tasks that have not ended.
@@ -48,6 +49,20 @@ pub struct Verdict {
     pub reason: Reason,
     /// Message for them.
     pub message: String,
+    /// The resources whose limit was passed.
+    pub limited: Vec<v1::Resource>,
+}
+
+impl Verdict {
+    /// An end that has nothing to do with limits.
+    pub fn new(state: TaskState, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            state,
+            reason,
+            message: message.into(),
+            limited: Vec::new(),
+        }
+    }
 }
 
 /// One executor.

@@ -6,7 +6,7 @@ use proto::v1::task_status::Reason;
 use proto::v1::{self, TaskState};
 
 use super::agent::{Agent, Phase};
-use super::executor;
+use super::executor::{self, Verdict};
 use super::framework;
 use super::ids::{ExecutorId, FrameworkId, TaskId};
 use super::output::Output;
@@ -28,7 +28,8 @@ impl Agent {
         let Some(executor) = entry.executor_of(&task) else {
             let state = states::aware(&entry.info, TaskState::TaskDropped);
             let reason = Reason::ExecutorTerminated;
-            self.agent_update(now, &id, None, &task, state, reason, "Cannot find executor", out);
+            let end = Verdict::new(state, reason, "Cannot find executor");
+            self.agent_update(now, &id, None, &task, &end, out);
             return;
         };
         let executor_id = executor.id().clone();
@@ -74,16 +75,8 @@ impl Agent {
         for task in entry.group_of(task) {
             let reason = Reason::TaskKilledDuringLaunch;
             let message = "A kill came before the task was given to its executor";
-            self.agent_update(
-                now,
-                framework,
-                Some(executor),
-                &task,
-                TaskState::TaskKilled,
-                reason,
-                message,
-                out,
-            );
+            let end = Verdict::new(TaskState::TaskKilled, reason, message);
+            self.agent_update(now, framework, Some(executor), &task, &end, out);
         }
         let idle = self.executor(framework, executor).is_some_and(|entry| {
             entry.phase == executor::Phase::Running

@@ -9,7 +9,7 @@ use proto::v1::{self, TaskState};
 use resources::format;
 
 use super::agent::{Agent, Phase, Timer, uuid_text};
-use super::executor::{self, Connection, Executor};
+use super::executor::{self, Connection, Executor, Verdict};
 use super::framework::{self, Framework};
 use super::ids::{ContainerId, ExecutorId, FrameworkId, Run, TaskId, is_valid};
 use super::output::{Checkpoint, Discarded, Output, Sent};
@@ -275,16 +275,8 @@ impl Agent {
         };
         for task in &launch.tasks {
             let task = TaskId::from(&task.task_id);
-            self.agent_update(
-                now,
-                &launch.id,
-                None,
-                &task,
-                state,
-                refusal.reason,
-                &refusal.message,
-                out,
-            );
+            let end = Verdict::new(state, refusal.reason, refusal.message.clone());
+            self.agent_update(now, &launch.id, None, &task, &end, out);
         }
         if launch.launch_executor == Some(true)
             && known_executor(self.frameworks.get(&launch.id), &launch.executor_id())

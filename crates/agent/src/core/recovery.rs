@@ -218,6 +218,10 @@ impl Agent {
                 });
             }
         }
+        if self.shutdown_wanted {
+            self.on_shutdown(now, false, out);
+            return;
+        }
         if self.config.recover == RecoverMode::Cleanup {
             let all: Vec<(FrameworkId, ExecutorId)> = self.containers.values().cloned().collect();
             for (framework, executor) in all {

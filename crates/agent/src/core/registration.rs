@@ -11,7 +11,7 @@ use rand::Rng;
 use resources::format;
 
 use super::agent::{Agent, Phase, Timer};
-use super::executor;
+use super::executor::{self, Verdict};
 use super::framework::Framework;
 use super::ids::{FrameworkId, TaskId, is_valid};
 use super::output::{Checkpoint, Exit, Output, Sent};
@@ -288,7 +288,8 @@ impl Agent {
                     states::aware(framework, TaskState::TaskDropped)
                 });
             let text = "Reconciliation: task unknown to the agent";
-            self.agent_update(now, &id, None, &task, state, Reason::Reconciliation, text, out);
+            let end = Verdict::new(state, Reason::Reconciliation, text);
+            self.agent_update(now, &id, None, &task, &end, out);
         }
     }
 

@@ -10,6 +10,7 @@ use super::executor;
 use super::framework;
 use super::ids::{ExecutorId, FrameworkId};
 use super::output::{Checkpoint, Exit, Output, Sent};
+use super::recovery::Recovery;
 
 impl Agent {
     pub(super) fn on_shutdown_executor(
@@ -93,6 +94,11 @@ impl Agent {
     /// The agent ends: first its frameworks, then itself.
     pub(super) fn on_shutdown(&mut self, now: Time, unregister: bool, out: &mut Vec<Output>) {
         if self.phase == Phase::Terminating {
+            return;
+        }
+        if matches!(self.recovery, Recovery::Disk | Recovery::Containers) {
+            // What is to be ended is not known yet.
+            self.shutdown_wanted = true;
             return;
         }
         if unregister && self.phase == Phase::Running {

@@ -38,6 +38,7 @@ impl Agent {
                 state: TaskState::TaskFailed,
                 reason: Reason::ContainerLaunchFailed,
                 message: format!("Failed to launch container: {cause}"),
+                limited: Vec::new(),
             });
         }
         self.on_terminated(now, container, None, out);
@@ -97,6 +98,7 @@ impl Agent {
             state,
             reason,
             message,
+            limited: Vec::new(),
         });
         out.push(Output::Destroy(container.clone()));
     }
@@ -142,16 +144,7 @@ impl Agent {
             .is_some_and(|entry| entry.phase == framework::Phase::Running)
         {
             for task in tasks {
-                self.agent_update(
-                    now,
-                    &framework,
-                    Some(&executor),
-                    &task,
-                    end.state,
-                    end.reason,
-                    &end.message,
-                    out,
-                );
+                self.agent_update(now, &framework, Some(&executor), &task, &end, out);
             }
         }
         if !generated {
@@ -261,6 +254,7 @@ fn end_of(executor: &Executor, termination: Option<&Termination>) -> Verdict {
             .or_else(|| termination.and_then(|end| end.reason))
             .unwrap_or(Reason::ExecutorTerminated),
         message,
+        limited: termination.map_or_else(Vec::new, |end| end.limited_resources.clone()),
     }
 }
 

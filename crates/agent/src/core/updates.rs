@@ -2,11 +2,11 @@
 
 use process::Time;
 use proto::internal::{StatusUpdate, StatusUpdateMessage};
-use proto::v1::task_status::{Reason, Source};
+use proto::v1::task_status::Source;
 use proto::v1::{self, TaskState};
 
 use super::agent::Agent;
-use super::executor::{self, Connection, Executor, Noted};
+use super::executor::{self, Connection, Executor, Noted, Verdict};
 use super::framework;
 use super::ids::{ExecutorId, FrameworkId, TaskId, WriteId};
 use super::output::{Checkpoint, Output, Sent};
@@ -24,32 +24,29 @@ pub(super) enum Taken {
 
 impl Agent {
     /// Makes an update of the agent's own.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a different field of the update"
-    )]
     pub(super) fn agent_update(
         &mut self,
         now: Time,
         framework: &FrameworkId,
         executor: Option<&ExecutorId>,
         task: &TaskId,
-        state: TaskState,
-        reason: Reason,
-        message: &str,
+        end: &Verdict,
         out: &mut Vec<Output>,
     ) {
         let uuid = self.uuid();
         let status = v1::TaskStatus {
             task_id: task.to_wire(),
-            state: state as i32,
-            message: Some(message.to_owned()),
+            state: end.state as i32,
+            message: Some(end.message.clone()),
             source: Some(Source::Agent as i32),
-            reason: Some(reason as i32),
+            reason: Some(end.reason as i32),
             agent_id: self.info.id.clone(),
             executor_id: executor.map(ExecutorId::to_wire),
             timestamp: Some(now.as_secs_f64()),
             uuid: Some(uuid.clone()),
+            limitation: (!end.limited.is_empty()).then(|| v1::TaskResourceLimitation {
+                resources: end.limited.clone(),
+            }),
             ..Default::default()
         };
         let update = StatusUpdate {

@@ -236,3 +236,34 @@ fn without_a_master_updates_wait() {
     );
     assert!(reregister.encoded_len() > 0);
 }
+
+#[test]
+fn an_end_that_comes_before_recovery_ends_what_is_found() {
+    let mut bench = Bench::new(config());
+    assert!(bench.step(Input::Shutdown { unregister: true }).is_empty());
+    bench.step(Input::Recovered(Box::default()));
+    let out = bench.step(Input::ContainersRecovered);
+    assert_eq!(out.last(), Some(&Output::Exit(Exit::Done)));
+}
+
+#[test]
+fn a_limit_that_was_passed_is_told() {
+    let mut bench = Bench::registered();
+    let container = bench.running();
+    let limited = resources::Resources::parse("mem:64").unwrap().to_proto();
+    let termination = containerizer::Termination {
+        status: Some(9),
+        reason: Some(Reason::ContainerLimitationMemory),
+        message: Some("Memory limit exceeded".into()),
+        limited_resources: limited.clone(),
+        ..Default::default()
+    };
+    let out = bench.step(Input::Terminated {
+        container,
+        termination: Some(termination),
+    });
+    let [update] = sent_updates(&out).try_into().unwrap();
+    assert_eq!(update.status.reason(), Reason::ContainerLimitationMemory);
+    assert_eq!(update.status.message(), "Memory limit exceeded");
+    assert_eq!(update.status.limitation.unwrap().resources, limited);
+}
