@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use proto::v1;
+use proto::v1::scheduler::call::reconcile;
 use proto::v1::scheduler::{Event, event};
 use scheduler::{Address, Calls, Error, Options, Registration, Scheduler, Signal};
 use tokio::signal::unix;
@@ -98,7 +99,7 @@ async fn execute(args: &Args) -> Result<u8, Stop> {
             },
             () = interrupts.next() => run.on_interrupt().await,
             written = run.output.failed() => return run.on_closed_output(written).await,
-            _ = reminder.tick() => run.remind(),
+            _ = reminder.tick() => run.remind().await?,
         };
         if let Some(code) = ended {
             break code;
@@ -206,6 +207,8 @@ struct Launched {
     task: v1::TaskId,
     agent: v1::AgentId,
     address: Option<Address>,
+    /// Whether a status came.
+    heard_of: bool,
 }
 
 impl<'a> Run<'a> {
@@ -330,6 +333,7 @@ impl<'a> Run<'a> {
             task: task.task_id.clone(),
             agent: offer.agent_id.clone(),
             address: offer.url.as_ref().map(address),
+            heard_of: false,
         });
         self.lenient(self.calls.launch(vec![offer.id], vec![task]).await)?;
         self.lenient(self.calls.suppress(Vec::new()).await)
@@ -395,11 +399,23 @@ impl<'a> Run<'a> {
         Err(failed)
     }
 
-    fn remind(&self) -> Option<u8> {
-        if self.launched.is_none() && self.calls.framework_id().is_some() {
-            common::remark(&format!("waiting for an agent with {}", self.wish));
+    /// Does something about a long silence.
+    async fn remind(&mut self) -> Result<Option<u8>, Stop> {
+        match &self.launched {
+            None if self.calls.framework_id().is_some() => {
+                common::remark(&format!("waiting for an agent with {}", self.wish));
+            }
+            // The call that launched it may have been lost on the way: the master knows.
+            Some(launched) if !launched.heard_of => {
+                let task = reconcile::Task {
+                    task_id: launched.task.clone(),
+                    agent_id: Some(launched.agent.clone()),
+                };
+                self.lenient(self.calls.reconcile(vec![task]).await)?;
+            }
+            _ => {}
         }
-        None
+        Ok(None)
     }
 
     /// Takes note of a call that failed because the connection did: the subscription tells what follows.
