@@ -1,3 +1,19 @@
 //! The one binary: master, agent, built-in executors and the command line.
+//!
+//! Called as `mesos-master`, `mesos-agent`, `mesos-executor` or `mesos-containerizer` it is that program;
+//! called by its own name it takes a subcommand (`cli`).
 
-fn main() {}
+mod applets;
+mod cli;
+mod daemon;
+mod local;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    match applets::called_as(&arguments) {
+        Some(applet) => applets::run(applet, &arguments),
+        None => cli::main(arguments),
+    }
+}
