@@ -15,8 +15,6 @@ pub(crate) enum Applet {
     Agent,
     /// `mesos-executor`: the built-in command executor.
     CommandExecutor,
-    /// `mesos-containerizer launch`: the helper that becomes a container's first process.
-    Containerizer,
 }
 
 /// Which of them the first argument names, if any.
@@ -26,7 +24,6 @@ pub(crate) fn called_as(arguments: &[OsString]) -> Option<Applet> {
         "mesos-master" => Some(Applet::Master),
         "mesos-agent" | "mesos-slave" => Some(Applet::Agent),
         "mesos-executor" => Some(Applet::CommandExecutor),
-        "mesos-containerizer" => Some(Applet::Containerizer),
         _ => None,
     }
 }
@@ -38,7 +35,6 @@ pub(crate) fn run(applet: Applet, arguments: &[OsString]) -> ExitCode {
         Applet::Master => daemon::master(rest),
         Applet::Agent => daemon::agent(rest),
         Applet::CommandExecutor => executor::command::main(rest),
-        Applet::Containerizer => containerizer::launch::main(rest),
     }
 }
 
