@@ -1,5 +1,12 @@
 //! The command line: subcommands, help, completions, exit codes.
 
+mod agents;
+pub(crate) mod common;
+mod events;
+mod frameworks;
+mod ps;
+mod run;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -65,6 +72,11 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Local(arguments) => local::main(&arguments),
         Command::Master(arguments) => daemon::master(&arguments.flags),
         Command::Agent(arguments) => daemon::agent(&arguments.flags),
+        Command::Run(arguments) => run::main(&arguments),
+        Command::Events(arguments) => events::main(&arguments),
+        Command::Ps(arguments) => ps::main(&arguments),
+        Command::Agents(arguments) => agents::main(&arguments),
+        Command::Frameworks(arguments) => frameworks::main(&arguments),
         Command::Completions { shell } => completions(shell),
     }
 }
