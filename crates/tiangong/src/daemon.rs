@@ -50,7 +50,7 @@ fn run_agent(arguments: &[OsString]) -> anyhow::Result<()> {
     let logging = flags.logging();
     process::logging::init(&logging).context("failed to set the log up")?;
     block_on(async move {
-        let containerizer = Arc::new(Posix::new(containers(&flags))?);
+        let containerizer = Arc::new(Posix::new(containers(&flags)));
         let server = agent::Server::start(flags, containerizer).await?;
         tokio::select! {
             ended = server.finished() => ended?,
@@ -64,12 +64,17 @@ fn run_agent(arguments: &[OsString]) -> anyhow::Result<()> {
 
 /// The containerizer's part of an agent's flags.
 pub(crate) fn containers(flags: &agent::Flags) -> Options {
-    let mut options = Options::new(flags.runtime_dir.clone());
+    let mut options = Options::new(flags.runtime_dir.clone().unwrap_or_else(default_runtime_dir));
     options.frameworks_home = flags.values.text("frameworks_home").map(PathBuf::from);
     if let Some(timeout) = flags.values.duration("fetcher_stall_timeout") {
         options.fetcher_stall_timeout = timeout;
     }
     options
+}
+
+/// Where state lies that survives the agent but not a reboot (`--runtime_dir`).
+fn default_runtime_dir() -> PathBuf {
+    if nix::unistd::geteuid().is_root() { PathBuf::from("/var/run/mesos") } else { std::env::temp_dir().join("mesos/runtime") }
 }
 
 /// Runs `work` on a runtime of its own.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use containerizer::posix::Posix;
+use process::logging;
 
 use crate::daemon;
 
@@ -58,7 +59,7 @@ pub(crate) fn main(arguments: &Args) -> ExitCode {
 fn run(arguments: &Args) -> anyhow::Result<()> {
     let started = process::Clock::real().now();
     let folder = Folder::open(arguments)?;
-    process::logging::init(&logging(arguments)).context("failed to set the log up")?;
+    logging::init(&logging(arguments)).context("failed to set the log up")?;
     daemon::block_on(async {
         let cluster = tokio::time::timeout(START_LIMIT, Cluster::start(arguments, folder.path()))
             .await
@@ -74,9 +75,9 @@ fn run(arguments: &Args) -> anyhow::Result<()> {
     })
 }
 
-fn logging(arguments: &Args) -> process::logging::Config {
-    let level = if arguments.verbose { process::logging::Level::Info } else { process::logging::Level::Warning };
-    process::logging::Config::stderr("tiangong", level)
+fn logging(arguments: &Args) -> logging::Options {
+    let severity = if arguments.verbose { logging::Severity::Info } else { logging::Severity::Warning };
+    logging::Options { severity, ..logging::Options::default() }
 }
 
 /// Where a cluster keeps its state; a temporary one is removed on drop.
@@ -142,7 +143,7 @@ impl Cluster {
         for index in 0..arguments.agents {
             let resources = share(&machine, index, arguments.agents);
             let flags = agent_flags(arguments, folder, master.address(), index, &resources)?;
-            let containerizer = Arc::new(Posix::new(daemon::containers(&flags))?);
+            let containerizer = Arc::new(Posix::new(daemon::containers(&flags)));
             let agent = agent::Server::start(flags, containerizer)
                 .await
                 .with_context(|| format!("failed to start agent {}; choose another port with --port", index + 1))?;

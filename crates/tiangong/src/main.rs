@@ -13,8 +13,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
     // The helpers of containers come first: they must run before any thread is made.
-    let (name, rest) = (arguments.first().cloned().unwrap_or_default(), arguments.iter().skip(1).cloned());
-    if let Some(code) = containerizer::dispatch(&name, rest) {
+    if let Some(code) = containerizer::dispatch(&arguments) {
         return code;
     }
     match applets::called_as(&arguments) {
