@@ -34,7 +34,7 @@ pub(crate) fn run(applet: Applet, arguments: &[OsString]) -> ExitCode {
     match applet {
         Applet::Master => daemon::master(rest),
         Applet::Agent => daemon::agent(rest),
-        Applet::CommandExecutor => { let _ = rest; ExitCode::FAILURE },
+        Applet::CommandExecutor => executor::command::main(rest),
     }
 }
 
