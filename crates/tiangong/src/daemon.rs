@@ -74,12 +74,19 @@ pub(crate) fn containers(flags: &agent::Flags) -> Options {
 
 /// Where state lies that survives the agent but not a reboot (`--runtime_dir`).
 fn default_runtime_dir() -> PathBuf {
-    if nix::unistd::geteuid().is_root() { PathBuf::from("/var/run/mesos") } else { std::env::temp_dir().join("mesos/runtime") }
+    if nix::unistd::geteuid().is_root() {
+        PathBuf::from("/var/run/mesos")
+    } else {
+        std::env::temp_dir().join("mesos/runtime")
+    }
 }
 
 /// Runs `work` on a runtime of its own.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start threads")?;
     let result = runtime.block_on(work);
     // Reads of files on helper threads must not hold the exit up.
     runtime.shutdown_background();
@@ -100,13 +107,19 @@ pub(crate) async fn told_to_stop() -> anyhow::Result<()> {
 fn text(arguments: &[OsString]) -> anyhow::Result<Vec<String>> {
     arguments
         .iter()
-        .map(|argument| argument.to_str().map(str::to_owned).with_context(|| format!("{} is not UTF-8", argument.display())))
+        .map(|argument| {
+            argument
+                .to_str()
+                .map(str::to_owned)
+                .with_context(|| format!("{} is not UTF-8", argument.display()))
+        })
         .collect()
 }
 
 /// The environment as far as it is text; flags are.
 fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -76,8 +76,15 @@ fn run(arguments: &Args) -> anyhow::Result<()> {
 }
 
 fn logging(arguments: &Args) -> logging::Options {
-    let severity = if arguments.verbose { logging::Severity::Info } else { logging::Severity::Warning };
-    logging::Options { severity, ..logging::Options::default() }
+    let severity = if arguments.verbose {
+        logging::Severity::Info
+    } else {
+        logging::Severity::Warning
+    };
+    logging::Options {
+        severity,
+        ..logging::Options::default()
+    }
 }
 
 /// Where a cluster keeps its state; a temporary one is removed on drop.
@@ -99,7 +106,9 @@ impl Folder {
             None => default_folder()?,
         };
         std::fs::create_dir_all(&path).with_context(|| format!("failed to make {}", path.display()))?;
-        path.canonicalize().map(Self::Kept).with_context(|| format!("failed to open {}", path.display()))
+        path.canonicalize()
+            .map(Self::Kept)
+            .with_context(|| format!("failed to open {}", path.display()))
     }
 
     fn path(&self) -> &Path {
@@ -114,7 +123,11 @@ impl Drop for Folder {
         if let Self::Temporary(path) = self
             && let Err(error) = std::fs::remove_dir_all(&*path)
         {
-            let _closed_pipe = writeln!(std::io::stderr(), "tiangong: failed to remove {}: {error}", path.display());
+            let _closed_pipe = writeln!(
+                std::io::stderr(),
+                "tiangong: failed to remove {}: {error}",
+                path.display()
+            );
         }
     }
 }
@@ -123,7 +136,8 @@ fn default_folder() -> anyhow::Result<PathBuf> {
     if let Some(state) = std::env::var_os("XDG_STATE_HOME").filter(|state| Path::new(state).is_absolute()) {
         return Ok(PathBuf::from(state).join("tiangong/local"));
     }
-    let home = std::env::var_os("HOME").context("HOME is not set; name a folder with --work_dir, or use --ephemeral")?;
+    let home = std::env::var_os("HOME")
+        .context("HOME is not set; name a folder with --work_dir, or use --ephemeral")?;
     Ok(PathBuf::from(home).join(".local/state/tiangong/local"))
 }
 
@@ -137,7 +151,12 @@ impl Cluster {
     async fn start(arguments: &Args, folder: &Path) -> anyhow::Result<Self> {
         let master = master::Server::start(master_flags(arguments, folder)?)
             .await
-            .with_context(|| format!("failed to start the master on port {}; choose another with --port", arguments.port))?;
+            .with_context(|| {
+                format!(
+                    "failed to start the master on port {}; choose another with --port",
+                    arguments.port
+                )
+            })?;
         let machine = agent::machine::detect(folder).context("failed to see what this machine has")?;
         let mut agents = Vec::new();
         for index in 0..arguments.agents {
@@ -146,7 +165,12 @@ impl Cluster {
             let containerizer = Arc::new(Posix::new(daemon::containers(&flags)));
             let agent = agent::Server::start(flags, containerizer)
                 .await
-                .with_context(|| format!("failed to start agent {}; choose another port with --port", index + 1))?;
+                .with_context(|| {
+                    format!(
+                        "failed to start agent {}; choose another port with --port",
+                        index + 1
+                    )
+                })?;
             agents.push(agent);
         }
         for agent in &agents {
@@ -157,7 +181,8 @@ impl Cluster {
 
     /// Resolves when one of them cannot go on.
     async fn failed(&self) -> anyhow::Result<()> {
-        let agents = futures_util::future::select_all(self.agents.iter().map(|agent| Box::pin(agent.finished())));
+        let agents =
+            futures_util::future::select_all(self.agents.iter().map(|agent| Box::pin(agent.finished())));
         tokio::select! {
             ended = self.master.finished() => ended.context("the master ended"),
             (ended, index, _) = agents => ended.with_context(|| format!("agent {} ended", index + 1)),
@@ -196,11 +221,20 @@ fn agent_flags(
 ) -> anyhow::Result<agent::Flags> {
     let (port, home) = if arguments.port == 0 {
         // An agent on another port is another agent: nothing on disk fits it.
-        (0, folder.join(format!("agent-{}-{}", index + 1, uuid::Uuid::new_v4())))
+        (
+            0,
+            folder.join(format!("agent-{}-{}", index + 1, uuid::Uuid::new_v4())),
+        )
     } else {
         // So is one with another part of the machine.
-        let port = arguments.port.checked_add(1 + index).context("the agents' ports end past 65535; choose a lower --port")?;
-        (port, folder.join(format!("agent-{}-of-{}-port-{port}", index + 1, arguments.agents)))
+        let port = arguments
+            .port
+            .checked_add(1 + index)
+            .context("the agents' ports end past 65535; choose a lower --port")?;
+        (
+            port,
+            folder.join(format!("agent-{}-of-{}-port-{port}", index + 1, arguments.agents)),
+        )
     };
     let flags = [
         format!("--ip={}", arguments.ip),
@@ -236,7 +270,11 @@ fn share(machine: &agent::machine::Machine, index: u16, agents: u16) -> String {
 }
 
 fn announce(arguments: &Args, cluster: &Cluster, folder: &Path, took: Duration) -> anyhow::Result<()> {
-    let agents: Vec<String> = cluster.agents.iter().map(|agent| agent.address().to_string()).collect();
+    let agents: Vec<String> = cluster
+        .agents
+        .iter()
+        .map(|agent| agent.address().to_string())
+        .collect();
     let master = cluster.master.address();
     let mut out = anstream::stdout().lock();
     if arguments.json {
@@ -253,10 +291,21 @@ fn announce(arguments: &Args, cluster: &Cluster, folder: &Path, took: Duration) 
         for (index, agent) in agents.iter().enumerate() {
             writeln!(out, "  agent {}  http://{agent}", index + 1)?;
         }
-        let kept = if arguments.ephemeral { "removed at the end" } else { "kept" };
+        let kept = if arguments.ephemeral {
+            "removed at the end"
+        } else {
+            "kept"
+        };
         writeln!(out, "  folder   {} ({kept})", folder.display())?;
-        let master_flag = if arguments.port == 5050 { String::new() } else { format!(" --master {master}") };
-        writeln!(out, "try: tiangong run{master_flag} -- echo hello; Ctrl-C stops the cluster and its tasks")?;
+        let master_flag = if arguments.port == 5050 {
+            String::new()
+        } else {
+            format!(" --master {master}")
+        };
+        writeln!(
+            out,
+            "try: tiangong run{master_flag} -- echo hello; Ctrl-C stops the cluster and its tasks"
+        )?;
     }
     out.flush().context("failed to write to stdout")
 }
@@ -267,9 +316,22 @@ mod tests {
 
     #[test]
     fn agents_get_equal_parts_and_ports_of_their_own() {
-        let machine = agent::machine::Machine { cpus: 4.0, mem_mb: 1001, disk_mb: 500 };
-        assert_eq!(share(&machine, 0, 2), "cpus:2.000;mem:500;disk:250;ports:[31000-31499]");
-        assert_eq!(share(&machine, 1, 2), "cpus:2.000;mem:500;disk:250;ports:[31500-31999]");
-        assert_eq!(share(&machine, 0, 1), "cpus:4.000;mem:1001;disk:500;ports:[31000-32000]");
+        let machine = agent::machine::Machine {
+            cpus: 4.0,
+            mem_mb: 1001,
+            disk_mb: 500,
+        };
+        assert_eq!(
+            share(&machine, 0, 2),
+            "cpus:2.000;mem:500;disk:250;ports:[31000-31499]"
+        );
+        assert_eq!(
+            share(&machine, 1, 2),
+            "cpus:2.000;mem:500;disk:250;ports:[31500-31999]"
+        );
+        assert_eq!(
+            share(&machine, 0, 1),
+            "cpus:4.000;mem:1001;disk:500;ports:[31000-32000]"
+        );
     }
 }

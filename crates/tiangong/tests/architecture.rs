@@ -25,27 +25,48 @@ const FLOORS: &[(&str, u8)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[("resources", "proto")];
 
 /// What no file under a `core/` folder may name outside its tests.
-const FORBIDDEN_IN_CORES: &[&str] =
-    &["tokio", "std::net", "std::fs", "std::process", "std::thread", "Instant", "SystemTime", "process::Clock"];
+const FORBIDDEN_IN_CORES: &[&str] = &[
+    "tokio",
+    "std::net",
+    "std::fs",
+    "std::process",
+    "std::thread",
+    "Instant",
+    "SystemTime",
+    "process::Clock",
+];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace root exists")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the workspace root exists")
 }
 
 /// Workspace edges `(from, to)` of every kind: normal, build and dev.
 fn edges() -> Vec<(String, String)> {
-    #[expect(clippy::disallowed_methods, reason = "cargo itself is the source of truth here")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "cargo itself is the source of truth here"
+    )]
     let output = std::process::Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
     let mut edges = Vec::new();
     for package in metadata["packages"].as_array().expect("packages is a list") {
         let from = package["name"].as_str().expect("a package has a name");
-        for dependency in package["dependencies"].as_array().expect("dependencies is a list") {
+        for dependency in package["dependencies"]
+            .as_array()
+            .expect("dependencies is a list")
+        {
             if dependency["path"].is_string() {
                 let to = dependency["name"].as_str().expect("a dependency has a name");
                 edges.push((from.to_owned(), to.to_owned()));
@@ -63,7 +84,12 @@ fn dependencies_point_down_the_floors() {
     assert!(edges.len() > FLOORS.len(), "the workspace has edges to check");
     for (from, to) in &edges {
         let allowed = floor(to) < floor(from) || SIDEWAYS.contains(&(from.as_str(), to.as_str()));
-        assert!(allowed, "{from} (floor {}) must not use {to} (floor {})", floor(from), floor(to));
+        assert!(
+            allowed,
+            "{from} (floor {}) must not use {to} (floor {})",
+            floor(from),
+            floor(to)
+        );
     }
 }
 
@@ -77,7 +103,11 @@ fn cores_touch_nothing_outside() {
             let text = std::fs::read_to_string(&file).expect("a source file is readable");
             for (number, line) in code_lines(&text) {
                 for word in FORBIDDEN_IN_CORES {
-                    assert!(!names(line, word), "{}:{number} names {word}: {line}", file.display());
+                    assert!(
+                        !names(line, word),
+                        "{}:{number} names {word}: {line}",
+                        file.display()
+                    );
                 }
             }
         }
@@ -91,7 +121,11 @@ fn the_allocator_is_a_pure_value() {
         let text = std::fs::read_to_string(&file).expect("a source file is readable");
         for (number, line) in code_lines(&text) {
             for word in FORBIDDEN_IN_CORES {
-                assert!(!names(line, word), "{}:{number} names {word}: {line}", file.display());
+                assert!(
+                    !names(line, word),
+                    "{}:{number} names {word}: {line}",
+                    file.display()
+                );
             }
         }
     }
@@ -129,7 +163,9 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let path = entry.path();
             if path.is_dir() {

@@ -29,13 +29,28 @@ struct Told {
 
 impl Told {
     fn done(&self) -> usize {
-        self.launched.iter().filter(|task| self.terminal.contains_key(*task)).count()
+        self.launched
+            .iter()
+            .filter(|task| self.terminal.contains_key(*task))
+            .count()
     }
 }
 
 fn terminal(state: TaskState) -> bool {
-    use TaskState::{TaskDropped, TaskError, TaskFailed, TaskFinished, TaskGone, TaskGoneByOperator, TaskKilled, TaskLost};
-    matches!(state, TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator)
+    use TaskState::{
+        TaskDropped, TaskError, TaskFailed, TaskFinished, TaskGone, TaskGoneByOperator, TaskKilled, TaskLost,
+    };
+    matches!(
+        state,
+        TaskFinished
+            | TaskFailed
+            | TaskKilled
+            | TaskLost
+            | TaskError
+            | TaskDropped
+            | TaskGone
+            | TaskGoneByOperator
+    )
 }
 
 fn scalar(name: &str, value: f64) -> v1::Resource {
@@ -63,7 +78,11 @@ fn framework() -> v1::FrameworkInfo {
 fn task(number: usize, mark: &str, agent: &v1::AgentId) -> v1::TaskInfo {
     let name = format!("task-{number:03}");
     // A child of its own in the background, so that a tree must be cleaned up; one task in four fails.
-    let command = format!("sleep 600 & sleep 0.{}; kill $!; exit {}", 2 + number % 7, if number % 4 == 0 { 3 } else { 0 });
+    let command = format!(
+        "sleep 600 & sleep 0.{}; kill $!; exit {}",
+        2 + number % 7,
+        if number % 4 == 0 { 3 } else { 0 }
+    );
     v1::TaskInfo {
         name: name.clone(),
         task_id: v1::TaskId { value: name },
@@ -85,26 +104,43 @@ fn task(number: usize, mark: &str, agent: &v1::AgentId) -> v1::TaskInfo {
 }
 
 /// Launches tasks from every offer until all are launched; records and acknowledges updates.
-async fn drive(mut scheduler: Scheduler, told: Arc<Mutex<Told>>, mark: String, stop: mpsc::Receiver<()>) -> Calls {
+async fn drive(
+    mut scheduler: Scheduler,
+    told: Arc<Mutex<Told>>,
+    mark: String,
+    stop: mpsc::Receiver<()>,
+) -> Calls {
     let calls = scheduler.calls();
     let mut next = 0;
     while stop.try_recv().is_err() {
-        let Ok(signal) = tokio::time::timeout(Duration::from_millis(100), scheduler.next()).await else { continue };
-        let event = match signal.expect("the subscription does not end").expect("the framework is not refused") {
+        let Ok(signal) = tokio::time::timeout(Duration::from_millis(100), scheduler.next()).await else {
+            continue;
+        };
+        let event = match signal
+            .expect("the subscription does not end")
+            .expect("the framework is not refused")
+        {
             Signal::Event(event) => event,
             _ => continue,
         };
         if let Some(offers) = &event.offers {
             for offer in &offers.offers {
                 // A few at a time, so that launches spread over the whole run.
-                let tasks: Vec<v1::TaskInfo> = (next..TASKS.min(next + 4)).map(|number| task(number, &mark, &offer.agent_id)).collect();
-                let filters = Some(v1::Filters { refuse_seconds: Some(0.2) });
+                let tasks: Vec<v1::TaskInfo> = (next..TASKS.min(next + 4))
+                    .map(|number| task(number, &mark, &offer.agent_id))
+                    .collect();
+                let filters = Some(v1::Filters {
+                    refuse_seconds: Some(0.2),
+                });
                 if tasks.is_empty() {
                     let _master_is_down = calls.decline(vec![offer.id.clone()], None).await;
                     continue;
                 }
                 next += tasks.len();
-                told.lock().expect("nobody panics with it").launched.extend(tasks.iter().map(|task| task.task_id.value.clone()));
+                told.lock()
+                    .expect("nobody panics with it")
+                    .launched
+                    .extend(tasks.iter().map(|task| task.task_id.value.clone()));
                 let launch = v1::offer::Operation {
                     r#type: Some(v1::offer::operation::Type::Launch.into()),
                     launch: Some(v1::offer::operation::Launch { task_infos: tasks }),
@@ -118,7 +154,10 @@ async fn drive(mut scheduler: Scheduler, told: Arc<Mutex<Told>>, mark: String, s
             let status = &update.status;
             if terminal(status.state()) {
                 let mut told = told.lock().expect("nobody panics with it");
-                told.terminal.entry(status.task_id.value.clone()).or_default().insert(status.state);
+                told.terminal
+                    .entry(status.task_id.value.clone())
+                    .or_default()
+                    .insert(status.state);
             }
             let _comes_again = calls.acknowledge(status).await;
         }
@@ -131,7 +170,10 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or_default() % limit
     }
 }
@@ -146,9 +188,11 @@ fn chaos(cluster: &mut Cluster, mark: &str, told: &Mutex<Told>) {
     for step in 0..steps {
         // Spread over the run: the next kill comes when its share of the tasks has ended.
         let due = step * TASKS / (steps + 1);
-        wait(&format!("{due} tasks to end before kill {step}"), Duration::from_secs(120), || {
-            (told.lock().expect("nobody panics with it").done() >= due).then_some(())
-        });
+        wait(
+            &format!("{due} tasks to end before kill {step}"),
+            Duration::from_secs(120),
+            || (told.lock().expect("nobody panics with it").done() >= due).then_some(()),
+        );
         match plan.swap_remove(dice.below(plan.len())) {
             b'm' => {
                 cluster.master.as_mut().expect("it runs").kill();
@@ -159,8 +203,10 @@ fn chaos(cluster: &mut Cluster, mark: &str, told: &Mutex<Told>) {
                 cluster.start_agent();
             }
             _ => {
-                let executors: Vec<_> =
-                    processes::marked(mark).into_iter().filter(|process| process.name() == "mesos-executor").collect();
+                let executors: Vec<_> = processes::marked(mark)
+                    .into_iter()
+                    .filter(|process| process.name() == "mesos-executor")
+                    .collect();
                 if !executors.is_empty() {
                     processes::kill(executors[dice.below(executors.len())].pid);
                 }
@@ -173,15 +219,23 @@ fn chaos(cluster: &mut Cluster, mark: &str, told: &Mutex<Told>) {
 fn every_task_ends_once_whatever_is_killed() {
     let mut cluster = Cluster::new();
     // Short timers, so that peers notice a restarted master soon.
-    cluster.master_flags = vec!["--agent_ping_timeout=1secs".into(), "--max_agent_ping_timeouts=3".into(), "--allocation_interval=200ms".into()];
-    cluster.agent_flags = vec!["--resources=cpus:3;mem:4096;disk:1000".into(), "--registration_backoff_factor=100ms".into()];
+    cluster.master_flags = vec![
+        "--agent_ping_timeout=1secs".into(),
+        "--max_agent_ping_timeouts=3".into(),
+        "--allocation_interval=200ms".into(),
+    ];
+    cluster.agent_flags = vec![
+        "--resources=cpus:3;mem:4096;disk:1000".into(),
+        "--registration_backoff_factor=100ms".into(),
+    ];
     cluster.start_master();
     cluster.start_agent();
     cluster.wait_for_agent();
 
     let mark = format!("kill-test-{}", std::process::id());
     let told = Arc::new(Mutex::new(Told::default()));
-    let scheduler = Scheduler::connect(&cluster.master_address.to_string(), framework()).expect("the address is right");
+    let scheduler =
+        Scheduler::connect(&cluster.master_address.to_string(), framework()).expect("the address is right");
     let (stop, stopped) = mpsc::channel();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let driver = runtime.spawn(drive(scheduler, Arc::clone(&told), mark.clone(), stopped));
@@ -192,7 +246,9 @@ fn every_task_ends_once_whatever_is_killed() {
         let told = told.lock().expect("nobody panics with it");
         (told.launched.len() == TASKS && told.done() == TASKS).then_some(())
     });
-    wait("no process to be left", Duration::from_secs(30), || processes::marked(&mark).is_empty().then_some(()));
+    wait("no process to be left", Duration::from_secs(30), || {
+        processes::marked(&mark).is_empty().then_some(())
+    });
 
     stop.send(()).expect("the driver still runs");
     let calls = runtime.block_on(driver).expect("the driver did not panic");
@@ -213,5 +269,7 @@ fn every_task_ends_once_whatever_is_killed() {
     let folder = cluster.folder.path().display().to_string();
     drop(cluster.agent.take());
     drop(cluster.master.take());
-    wait("helpers to end", Duration::from_secs(30), || processes::marked(&folder).is_empty().then_some(()));
+    wait("helpers to end", Duration::from_secs(30), || {
+        processes::marked(&folder).is_empty().then_some(())
+    });
 }

@@ -13,7 +13,10 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_tiangong");
 /// A port nobody uses now.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    listener.local_addr().expect("a bound socket has an address").port()
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
 }
 
 /// One running program; killed with SIGKILL on drop.
@@ -28,14 +31,20 @@ impl Daemon {
     /// Starts the binary with `arguments`, its output in `log`, and waits until `address` answers `/health`.
     pub fn start(address: SocketAddr, log: &Path, arguments: &[String]) -> Self {
         let daemon = Self::spawn(address, log, arguments);
-        wait(&format!("{} to answer, see {}", arguments[0], log.display()), Duration::from_secs(20), || {
-            http::get(address, "/health").filter(|answer| answer.status == 200)
-        });
+        wait(
+            &format!("{} to answer, see {}", arguments[0], log.display()),
+            Duration::from_secs(20),
+            || http::get(address, "/health").filter(|answer| answer.status == 200),
+        );
         daemon
     }
 
     fn spawn(address: SocketAddr, log: &Path, arguments: &[String]) -> Self {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("the log can be opened");
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("the log can be opened");
         #[expect(clippy::disallowed_methods, reason = "the test starts the program it tests")]
         let child = Command::new(BINARY)
             .args(arguments)
@@ -44,7 +53,11 @@ impl Daemon {
             .stderr(file)
             .spawn()
             .expect("the binary starts");
-        Self { child, address, log: log.to_path_buf() }
+        Self {
+            child,
+            address,
+            log: log.to_path_buf(),
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -114,7 +127,11 @@ impl Cluster {
             format!("--work_dir={}", self.folder.path().join("master").display()),
         ];
         arguments.extend(self.master_flags.iter().cloned());
-        self.master = Some(Daemon::start(self.master_address, &self.folder.path().join("master.log"), &arguments));
+        self.master = Some(Daemon::start(
+            self.master_address,
+            &self.folder.path().join("master.log"),
+            &arguments,
+        ));
     }
 
     pub fn start_agent(&mut self) {
@@ -127,7 +144,11 @@ impl Cluster {
             format!("--runtime_dir={}", self.folder.path().join("run").display()),
         ];
         arguments.extend(self.agent_flags.iter().cloned());
-        self.agent = Some(Daemon::start(self.agent_address, &self.folder.path().join("agent.log"), &arguments));
+        self.agent = Some(Daemon::start(
+            self.agent_address,
+            &self.folder.path().join("agent.log"),
+            &arguments,
+        ));
     }
 
     /// Waits until the master counts one active agent.

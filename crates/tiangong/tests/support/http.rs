@@ -23,10 +23,19 @@ impl Answer {
 }
 
 /// Sends one request and reads the whole answer; `None` when nobody answers.
-pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -45,7 +54,13 @@ pub fn get(address: SocketAddr, path: &str) -> Option<Answer> {
 
 /// A v1 call in JSON.
 pub fn call(address: SocketAddr, path: &str, body: &serde_json::Value) -> Option<Answer> {
-    request(address, "POST", path, &[("Content-Type", "application/json")], body.to_string().as_bytes())
+    request(
+        address,
+        "POST",
+        path,
+        &[("Content-Type", "application/json")],
+        body.to_string().as_bytes(),
+    )
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {
@@ -61,8 +76,12 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
 fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = bytes.windows(2).position(|window| window == b"\r\n") {
-        let size = std::str::from_utf8(&bytes[..end]).ok().and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
-        let (Some(size), Some(rest)) = (size, bytes.get(end + 2..)) else { break };
+        let size = std::str::from_utf8(&bytes[..end])
+            .ok()
+            .and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
+        let (Some(size), Some(rest)) = (size, bytes.get(end + 2..)) else {
+            break;
+        };
         if size == 0 || rest.len() < size {
             break;
         }

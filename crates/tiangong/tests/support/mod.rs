@@ -10,13 +10,19 @@ use std::time::{Duration, Instant};
 
 /// Waits until `probe` gives a value; panics with `what` after `limit`.
 pub fn wait<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
-    #[expect(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test of real processes waits in real time"
+    )]
     let start = Instant::now();
     loop {
         if let Some(value) = probe() {
             return value;
         }
-        assert!(start.elapsed() < limit, "gave up after {limit:?} waiting for {what}");
+        assert!(
+            start.elapsed() < limit,
+            "gave up after {limit:?} waiting for {what}"
+        );
         #[expect(clippy::disallowed_methods, reason = "polling a real process, bounded above")]
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -33,12 +39,17 @@ pub fn shared() -> Option<PathBuf> {
 
 /// Says that a test is skipped for want of `what`; with `CI=true` that is a failure.
 pub fn skip(what: &str) {
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI lacks {what}");
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "CI lacks {what}"
+    );
     println!("skipped: needs {what}");
 }
 
 /// Where a program of that name is on the `PATH`.
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }

@@ -12,13 +12,17 @@ pub struct Process {
 impl Process {
     /// The last part of its own name for itself.
     pub fn name(&self) -> &str {
-        self.command.first().map_or("", |program| program.rsplit('/').next().unwrap_or_default())
+        self.command
+            .first()
+            .map_or("", |program| program.rsplit('/').next().unwrap_or_default())
     }
 }
 
 /// Every process whose environment or command line holds `mark`; zombies are gone already.
 pub fn marked(mark: &str) -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let own = std::process::id().cast_signed();
     let mut found: Vec<Process> = entries
         .flatten()
@@ -44,5 +48,6 @@ pub fn marked(mark: &str) -> Vec<Process> {
 
 /// kill -9.
 pub fn kill(pid: i32) {
-    let _already_gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    let _already_gone =
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
 }
