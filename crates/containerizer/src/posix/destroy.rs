@@ -122,6 +122,12 @@ fn left_over(container: &Container) -> BTreeMap<i32, Stat> {
     let roots: Vec<i32> = table
         .iter()
         .filter(|stat| !spared.contains(&stat.pid) && stat.is_alive())
+        // Nothing of a container is older than its helper; that spares most looks at environments.
+        .filter(|stat| {
+            container
+                .process()
+                .is_none_or(|helper| stat.start >= helper.start)
+        })
         .filter(|stat| in_session(stat) || has_mark(stat.pid, &container.sandbox))
         .map(|stat| stat.pid)
         .collect();

@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_stopped_helper_does_not_keep_a_container_alive", helper_stopped),
         trial("destroys_join_and_unknown_containers_are_none", destroys_join),
         trial("what_keeps_forking_is_caught", forking),
+        trial("kills_of_everything_at_once_leave_nothing", massacre),
         trial(
             "an_executor_killed_by_a_real_time_signal_has_its_status",
             real_time_signal,
@@ -100,4 +101,39 @@ async fn real_time_signal() {
     fixture.launch("c1", "kill -35 $$").await;
     assert_eq!(within(fixture.wait("c1")).await.status, Some(35));
     fixture.assert_gone("c1");
+}
+
+async fn massacre() {
+    const CONTAINERS: usize = 40;
+
+    let fixture = Fixture::new();
+    let ids: Vec<String> = (0..CONTAINERS).map(|number| format!("c{number}")).collect();
+    let mut helpers = Vec::new();
+    for id in &ids {
+        helpers.push(
+            fixture
+                .launch(id, &format!("{DAEMONS} echo ready; sleep 1000; true"))
+                .await,
+        );
+    }
+    for id in &ids {
+        fixture.said(id, "ready").await;
+    }
+    for (number, helper) in helpers.into_iter().enumerate() {
+        let executor = executor(helper);
+        match number % 4 {
+            0 => kill(helper),
+            1 => kill(executor),
+            2 => {
+                kill(executor);
+                kill(helper);
+            }
+            _ => drop(fixture.posix.destroy(&id(&ids[number]))),
+        }
+    }
+    for id in &ids {
+        assert_eq!(fixture.wait(id).await.status, Some(SIGKILL), "{id}");
+        fixture.assert_gone(id);
+    }
+    assert_eq!(fixture.posix.containers().await, []);
 }
