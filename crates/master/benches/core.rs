@@ -24,7 +24,10 @@ fn resources(text: &str) -> Vec<v1::Resource> {
 }
 
 fn leader(registry: internal::Registry) -> Master {
-    let info = v1::MasterInfo { id: "m".to_owned(), ..v1::MasterInfo::default() };
+    let info = v1::MasterInfo {
+        id: "m".to_owned(),
+        ..v1::MasterInfo::default()
+    };
     let mut master = Master::new(Config::new(info));
     let mut out = Vec::new();
     master.step(Time::from_secs(1), Input::Recovered(Box::new(registry)), &mut out);
@@ -42,7 +45,9 @@ fn agent_info(id: Option<&AgentId>, size: &str) -> v1::AgentInfo {
 }
 
 fn capabilities() -> Vec<v1::agent_info::Capability> {
-    (1..=8).map(|number| v1::agent_info::Capability { r#type: Some(number) }).collect()
+    (1..=8)
+        .map(|number| v1::agent_info::Capability { r#type: Some(number) })
+        .collect()
 }
 
 fn framework_info(id: Option<&FrameworkId>) -> v1::FrameworkInfo {
@@ -56,19 +61,33 @@ fn framework_info(id: Option<&FrameworkId>) -> v1::FrameworkInfo {
         checkpoint: Some(true),
         failover_timeout: Some(1e6),
         capabilities: capabilities
-            .map(|capability| framework_info::Capability { r#type: Some(capability as i32) })
+            .map(|capability| framework_info::Capability {
+                r#type: Some(capability as i32),
+            })
             .into(),
         ..v1::FrameworkInfo::default()
     }
 }
 
 fn labels() -> v1::Labels {
-    let label = |n: u32| v1::Label { key: format!("key-{n}"), value: Some(format!("value-{n}")) };
-    v1::Labels { labels: (0..10).map(label).collect() }
+    let label = |n: u32| v1::Label {
+        key: format!("key-{n}"),
+        value: Some(format!("value-{n}")),
+    };
+    v1::Labels {
+        labels: (0..10).map(label).collect(),
+    }
 }
 
 fn pid(agent: usize) -> Upid {
-    format!("slave(1)@10.{}.{}.{}:5051", agent / 65536, agent / 256 % 256, agent % 256).parse().unwrap()
+    format!(
+        "slave(1)@10.{}.{}.{}:5051",
+        agent / 65536,
+        agent / 256 % 256,
+        agent % 256
+    )
+    .parse()
+    .unwrap()
 }
 
 /// What each of so many agents says to a new leader: 5 frameworks with 2 tasks of 10 labels each.
@@ -89,11 +108,15 @@ fn returning(agents: usize) -> (internal::Registry, Vec<(Upid, internal::Reregis
             for task in 0..2 {
                 let mut held = resources("cpus:1;mem:128");
                 for resource in &mut held {
-                    resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some("web".to_owned()) });
+                    resource.allocation_info = Some(v1::resource::AllocationInfo {
+                        role: Some("web".to_owned()),
+                    });
                 }
                 message.tasks.push(v1::Task {
                     name: "task".to_owned(),
-                    task_id: v1::TaskId { value: format!("{framework}-task-{n}-{task}") },
+                    task_id: v1::TaskId {
+                        value: format!("{framework}-task-{n}-{task}"),
+                    },
                     framework_id: (&framework).into(),
                     agent_id: (&agent).into(),
                     state: TaskState::TaskRunning as i32,
@@ -103,11 +126,16 @@ fn returning(agents: usize) -> (internal::Registry, Vec<(Upid, internal::Reregis
                 });
             }
         }
-        slaves.push(internal::registry::Slave { info: message.slave.clone(), ..Default::default() });
+        slaves.push(internal::registry::Slave {
+            info: message.slave.clone(),
+            ..Default::default()
+        });
         messages.push((pid(n), message));
     }
-    let registry =
-        internal::Registry { slaves: Some(internal::registry::Slaves { slaves }), ..internal::Registry::default() };
+    let registry = internal::Registry {
+        slaves: Some(internal::registry::Slaves { slaves }),
+        ..internal::Registry::default()
+    };
     (registry, messages)
 }
 
@@ -115,8 +143,10 @@ fn returning(agents: usize) -> (internal::Registry, Vec<(Upid, internal::Reregis
 #[divan::bench(args = [1_000, 10_000], sample_count = 5, sample_size = 1)]
 fn failover(bencher: Bencher<'_, '_>, agents: usize) {
     let (registry, messages) = returning(agents);
-    bencher.counter(ItemsCount::new(agents)).with_inputs(|| (leader(registry.clone()), messages.clone())).bench_values(
-        |(mut master, messages)| {
+    bencher
+        .counter(ItemsCount::new(agents))
+        .with_inputs(|| (leader(registry.clone()), messages.clone()))
+        .bench_values(|(mut master, messages)| {
             let mut out = Vec::new();
             for (from, message) in messages {
                 let message = AgentMessage::Reregister(Box::new(message));
@@ -126,8 +156,7 @@ fn failover(bencher: Bencher<'_, '_>, agents: usize) {
             }
             assert_eq!(master.state().agents.len(), agents);
             master
-        },
-    );
+        });
 }
 
 /// A cluster of 1,000 agents with one framework, and all its offers made.
@@ -151,18 +180,41 @@ impl Cluster {
                 ..internal::RegisterSlaveMessage::default()
             };
             let message = AgentMessage::Register(Box::new(message));
-            master.step(now, Input::Agent { from: pid(n), message }, &mut out);
+            master.step(
+                now,
+                Input::Agent {
+                    from: pid(n),
+                    message,
+                },
+                &mut out,
+            );
             for output in std::mem::take(&mut out) {
                 if let Output::Store { write, .. } = output {
                     master.step(now, Input::Stored(write), &mut out);
                 }
             }
         }
-        let subscribe = call::Subscribe { framework_info: framework_info(None), ..call::Subscribe::default() };
+        let subscribe = call::Subscribe {
+            framework_info: framework_info(None),
+            ..call::Subscribe::default()
+        };
         let subscribe = Box::new(subscribe);
-        master.step(now, Input::Subscribe { stream: StreamId(1), principal: None, subscribe }, &mut out);
+        master.step(
+            now,
+            Input::Subscribe {
+                stream: StreamId(1),
+                principal: None,
+                subscribe,
+            },
+            &mut out,
+        );
         let framework = master.state().frameworks.keys().next().unwrap().clone();
-        let mut cluster = Self { master, now, framework, tasks: 0 };
+        let mut cluster = Self {
+            master,
+            now,
+            framework,
+            tasks: 0,
+        };
         cluster.offers();
         cluster
     }
@@ -178,10 +230,20 @@ impl Cluster {
     }
 
     fn call(&mut self, kind: call::Type, fill: impl FnOnce(&mut Call), out: &mut Vec<Output>) {
-        let mut call =
-            Call { framework_id: Some((&self.framework).into()), r#type: Some(kind as i32), ..Call::default() };
+        let mut call = Call {
+            framework_id: Some((&self.framework).into()),
+            r#type: Some(kind as i32),
+            ..Call::default()
+        };
         fill(&mut call);
-        self.master.step(self.now, Input::Call { framework: self.framework.clone(), call: Box::new(call) }, out);
+        self.master.step(
+            self.now,
+            Input::Call {
+                framework: self.framework.clone(),
+                call: Box::new(call),
+            },
+            out,
+        );
     }
 
     /// One ACCEPT of `count` tasks; each runs, is acknowledged, ends, and is acknowledged again.
@@ -199,7 +261,9 @@ impl Cluster {
         let accept = call::Accept {
             offer_ids: vec![(&offer.id).into()],
             operations: vec![operation],
-            filters: Some(v1::Filters { refuse_seconds: Some(0.0) }),
+            filters: Some(v1::Filters {
+                refuse_seconds: Some(0.0),
+            }),
         };
         self.call(call::Type::Accept, |call| call.accept = Some(accept), &mut out);
         let from = self.master.state().agents[&offer.agent].pid.clone();
@@ -207,13 +271,24 @@ impl Cluster {
             for name in &names {
                 let update = update(&self.framework, &offer.agent, name, state, uuid);
                 let message = AgentMessage::StatusUpdate(Box::new(update));
-                self.master.step(self.now, Input::Agent { from: from.clone(), message }, &mut out);
+                self.master.step(
+                    self.now,
+                    Input::Agent {
+                        from: from.clone(),
+                        message,
+                    },
+                    &mut out,
+                );
                 let acknowledge = call::Acknowledge {
                     agent_id: (&offer.agent).into(),
                     task_id: v1::TaskId { value: name.clone() },
                     uuid: vec![uuid; 16].into(),
                 };
-                self.call(call::Type::Acknowledge, |call| call.acknowledge = Some(acknowledge), &mut out);
+                self.call(
+                    call::Type::Acknowledge,
+                    |call| call.acknowledge = Some(acknowledge),
+                    &mut out,
+                );
             }
         }
         black_box(out);
@@ -223,10 +298,15 @@ impl Cluster {
 fn task(name: &str, agent: &AgentId) -> v1::TaskInfo {
     v1::TaskInfo {
         name: "task".to_owned(),
-        task_id: v1::TaskId { value: name.to_owned() },
+        task_id: v1::TaskId {
+            value: name.to_owned(),
+        },
         agent_id: agent.into(),
         resources: resources("cpus:1;mem:128"),
-        command: Some(v1::CommandInfo { value: Some("sleep 1".to_owned()), ..v1::CommandInfo::default() }),
+        command: Some(v1::CommandInfo {
+            value: Some("sleep 1".to_owned()),
+            ..v1::CommandInfo::default()
+        }),
         labels: Some(labels()),
         ..v1::TaskInfo::default()
     }
@@ -245,7 +325,9 @@ fn update(
             framework_id: framework.into(),
             slave_id: Some(agent.into()),
             status: v1::TaskStatus {
-                task_id: v1::TaskId { value: name.to_owned() },
+                task_id: v1::TaskId {
+                    value: name.to_owned(),
+                },
                 state: state as i32,
                 uuid: uuid.clone(),
                 agent_id: Some(agent.into()),

@@ -74,6 +74,9 @@ impl Master {
             warning(out, format!("Refusing registration of agent at {from}: {fault}"));
             return;
         }
+        if self.refuse_if_down(&from, &message.slave, out) {
+            return;
+        }
         let mut replaced = None;
         if let Some(known) = self.agents_by_pid.get(&from) {
             if self.in_flight.contains(known) {

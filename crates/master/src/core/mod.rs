@@ -12,7 +12,8 @@
 //! Nothing is told to anyone before the write it rests on is stored. Maps that are iterated are ordered: same inputs,
 //! same outputs.
 //!
-//! Absent here: drivers' (pid) frameworks, operations on resources other than launches, maintenance, quota and weights.
+//! Absent here: drivers' (pid) frameworks, operations on resources other than launches, maintenance, and calls that change
+//! quota and weights (those in the registry count).
 //! Each has its seam: [`Connection`], [`OperatorAction`], the operation loop of `accept`.
 
 mod accept;
@@ -38,6 +39,7 @@ mod reconcile;
 mod recovery;
 mod registry;
 mod reregister;
+mod settings;
 mod state;
 mod statuses;
 mod subscribe;
@@ -107,6 +109,8 @@ pub struct Master {
     /// Agents whose transition is being written, and pids that are being admitted.
     in_flight: BTreeSet<AgentId>,
     admitting: BTreeSet<Upid>,
+    /// Machines that an operator took down.
+    machines_down: Vec<v1::MachineId>,
     /// Recovered agents whose time is up, waiting for a permit to be marked unreachable.
     removals: recovery::Removals,
 }
@@ -142,6 +146,7 @@ impl Master {
             pending: BTreeMap::new(),
             in_flight: BTreeSet::new(),
             admitting: BTreeSet::new(),
+            machines_down: Vec::new(),
             removals,
         }
     }

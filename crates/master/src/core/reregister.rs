@@ -36,6 +36,9 @@ impl Master {
                 format!("Refusing reregistration of agent at {from}: {fault}"),
             );
         }
+        if self.refuse_if_down(&from, &message.slave, out) {
+            return;
+        }
         let Some(id) = message.slave.id.as_ref().map(AgentId::from) else {
             return;
         };

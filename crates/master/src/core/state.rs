@@ -33,6 +33,10 @@ pub struct State {
     pub frameworks: OrdMap<FrameworkId, Arc<Framework>>,
     /// Frameworks that ended, oldest first (`--max_completed_frameworks`).
     pub completed_frameworks: History<FrameworkId, Arc<Framework>>,
+    /// Quotas by role.
+    pub quotas: OrdMap<String, v1::quota::QuotaConfig>,
+    /// Weights by role, where they are not 1.
+    pub weights: OrdMap<String, f64>,
     /// Offers that stand.
     pub offers: OrdMap<OfferId, Arc<Offer>>,
 }

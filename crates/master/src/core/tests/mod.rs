@@ -9,5 +9,6 @@ mod liveness;
 mod properties;
 mod reconciliation;
 mod reregistration;
+mod settings;
 mod support;
 mod updates;

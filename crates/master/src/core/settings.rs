@@ -1,0 +1,100 @@
+//! What operators once set and the registry keeps: quotas, weights, machines taken down (zookeeper.md §6). This master
+//! honours them; it has no calls to change them yet.
+
+use std::time::Duration;
+
+use process::Upid;
+use proto::internal::registry;
+use proto::v1::quota::QuotaConfig;
+use proto::v1::{self, machine_info, value};
+use resources::{Limits, Quantities};
+
+use super::Master;
+use super::events::{send_shutdown, warning};
+use super::output::Output;
+
+/// How long offers are held back after a failover with quotas, at most (allocator.md §9).
+const HOLD: Duration = Duration::from_secs(600);
+
+impl Master {
+    /// Takes over quotas, in the new form and the old. With any, offers wait for four fifths of the agents, since what is not
+    /// known yet cannot be set aside.
+    pub(super) fn recover_quotas(
+        &mut self,
+        quotas: Vec<registry::Quota>,
+        configs: Vec<QuotaConfig>,
+        agents: usize,
+        out: &mut Vec<Output>,
+    ) {
+        let old = quotas.into_iter().map(|quota| {
+            let guarantee = quota.info.guarantee.into_iter();
+            let amounts = guarantee.filter_map(|resource| Some((resource.name, resource.scalar?)));
+            let amounts: std::collections::BTreeMap<String, value::Scalar> = amounts.collect();
+            QuotaConfig {
+                role: quota.info.role.unwrap_or_default(),
+                guarantees: amounts.clone(),
+                limits: amounts,
+            }
+        });
+        for config in old.chain(configs) {
+            let amounts = (
+                Quantities::from_scalars(&config.guarantees),
+                Limits::from_scalars(&config.limits),
+            );
+            let (Some(guarantees), Some(limits)) = amounts else {
+                warning(
+                    out,
+                    format!(
+                        "Ignoring the recovered quota of role '{}': it is out of range",
+                        config.role
+                    ),
+                );
+                continue;
+            };
+            self.allocator
+                .update_quota(&config.role, guarantees, limits, self.now);
+            self.state.quotas.insert(config.role.clone(), config);
+        }
+        if !self.state.quotas.is_empty() {
+            self.allocator
+                .hold_for_recovery(agents.saturating_mul(4) / 5, self.now + HOLD);
+        }
+    }
+
+    pub(super) fn recover_weights(&mut self, weights: &[registry::Weight]) {
+        for weight in weights {
+            let role = weight.info.role.clone().unwrap_or_else(|| "*".to_owned());
+            self.allocator
+                .update_weights(&[(role.clone(), weight.info.weight)]);
+            self.state.weights.insert(role, weight.info.weight);
+        }
+    }
+
+    pub(super) fn recover_machines(&mut self, machines: Vec<registry::Machine>) {
+        let down = machines
+            .into_iter()
+            .filter(|machine| machine.info.mode() == machine_info::Mode::Down);
+        self.machines_down = down.map(|machine| machine.info.id).collect();
+    }
+
+    /// Tells an agent to stop if its machine is taken down; whether it was.
+    pub(super) fn refuse_if_down(&self, from: &Upid, info: &v1::AgentInfo, out: &mut Vec<Output>) -> bool {
+        if self.machines_down.is_empty() {
+            return false;
+        }
+        let ip = from.address().ip().to_string();
+        let fits = |named: &Option<String>, own: &str| {
+            named
+                .as_deref()
+                .is_none_or(|named| named.eq_ignore_ascii_case(own))
+        };
+        let down = self
+            .machines_down
+            .iter()
+            .any(|machine| fits(&machine.hostname, &info.hostname) && fits(&machine.ip, &ip));
+        if down {
+            send_shutdown(from, "Machine is `DOWN`", out);
+        }
+        down
+    }
+}
