@@ -1,5 +1,4 @@
 //! HTTP as a client sees it, on real sockets.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
