@@ -6,6 +6,8 @@
     reason = "a bench prints its figures"
 )]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,14 +15,14 @@ use hdrhistogram::Histogram;
 use process::{Clock, Context, LinkMode, Process, Runtime, Settings, Upid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 const NAME: &str = "bench.Message";
 
 /// Counts what arrives, or sends it back.
 struct Echo {
-    left: u64,
-    done: Option<oneshot::Sender<()>>,
+    count: Arc<AtomicU64>,
+    progress: Arc<Notify>,
     back: bool,
 }
 
@@ -32,11 +34,8 @@ impl Process for Echo {
                 ctx.send_bytes(from, NAME, body);
                 return;
             }
-            this.left -= 1;
-            if this.left == 0
-                && let Some(done) = this.done.take()
-            {
-                done.send(()).unwrap();
+            if (this.count.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(10) {
+                this.progress.notify_one();
             }
         });
     }
@@ -54,18 +53,44 @@ impl Process for Pinger {
     }
 }
 
-async fn throughput(clock: &Clock, size: usize, count: u64) -> Duration {
+/// Time that this program's threads have had of the cores.
+fn cpu() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let time = |task: std::fs::DirEntry| -> u64 {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        text.split(' ').next().unwrap_or_default().parse().unwrap_or(0)
+    };
+    Duration::from_nanos(tasks.flatten().map(time).sum())
+}
+
+/// What a measurement took.
+struct Took {
+    wall: Duration,
+    cpu: Duration,
+}
+
+/// Measures a future.
+async fn measure(clock: &Clock, future: impl Future<Output = ()>) -> Took {
+    let (wall, used) = (clock.now(), cpu());
+    future.await;
+    Took {
+        wall: clock.now() - wall,
+        cpu: cpu() - used,
+    }
+}
+
+async fn throughput(clock: &Clock, size: usize, count: u64) -> Took {
     let (here, there) = (
         Runtime::start(Settings::loopback(0)).await.unwrap(),
         Runtime::start(Settings::loopback(0)).await.unwrap(),
     );
-    let (done, finished) = oneshot::channel();
+    let (arrivals, progress) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
     let echo = there
         .spawn(
             "echo",
             Echo {
-                left: count,
-                done: Some(done),
+                count: Arc::clone(&arrivals),
+                progress: Arc::clone(&progress),
                 back: false,
             },
         )
@@ -82,21 +107,27 @@ async fn throughput(clock: &Clock, size: usize, count: u64) -> Duration {
         .unwrap();
     let body = Bytes::from(vec![7; size]);
     pinger.call(|_, _| ()).await.unwrap();
-    let began = clock.now();
-    let mut sent = 0;
-    while sent < count {
-        let (burst, body) = ((count - sent).min(1_000), body.clone());
-        let burst_sent = pinger.call(move |pinger, ctx| {
-            for _ in 0..burst {
-                ctx.send_bytes(&pinger.to, NAME, body.clone());
+    let sending = async {
+        let (mut sent, window) = (0, (32 << 20) / (size as u64 + 100));
+        let arrived = || arrivals.load(Ordering::Relaxed);
+        while arrived() < count {
+            // So much may be under way: the sender is not to drown the receiver.
+            let burst = (count - sent).min(1_000).min(window - (sent - arrived()));
+            if burst == 0 || (burst < 100 && burst < count - sent && window > 400) {
+                progress.notified().await;
+                continue;
             }
-        });
-        burst_sent.await.unwrap();
-        sent += burst;
-        tokio::task::yield_now().await;
-    }
-    finished.await.unwrap();
-    let took = clock.now() - began;
+            let body = body.clone();
+            let burst_sent = pinger.call(move |pinger, ctx| {
+                for _ in 0..burst {
+                    ctx.send_bytes(&pinger.to, NAME, body.clone());
+                }
+            });
+            burst_sent.await.unwrap();
+            sent += burst;
+        }
+    };
+    let took = measure(clock, sending).await;
     here.shutdown().await;
     there.shutdown().await;
     took
@@ -111,8 +142,8 @@ async fn latency(clock: &Clock, count: u64) -> Histogram<u64> {
         .spawn(
             "echo",
             Echo {
-                left: 0,
-                done: None,
+                count: Arc::default(),
+                progress: Arc::default(),
                 back: true,
             },
         )
@@ -162,27 +193,28 @@ async fn pair() -> (TcpStream, TcpStream) {
 }
 
 /// The same bytes, joined in writes of 64 KiB, read into one buffer.
-async fn floor_throughput(clock: &Clock, size: usize, count: u64) -> Duration {
+async fn floor_throughput(clock: &Clock, size: usize, count: u64) -> Took {
     let (mut client, mut server) = pair().await;
     let one = message(size);
     let per_write = (65_536 / one.len()).max(1);
     let total = one.len() * usize::try_from(count).unwrap();
     let joined = one.repeat(per_write);
-    let began = clock.now();
-    let reading = tokio::spawn(async move {
-        let (mut buffer, mut left) = (vec![0; 65_536], total);
+    let sending = async {
+        let reading = tokio::spawn(async move {
+            let (mut buffer, mut left) = (vec![0; 65_536], total);
+            while left > 0 {
+                left -= server.read(&mut buffer).await.unwrap();
+            }
+        });
+        let mut left = total;
         while left > 0 {
-            left -= server.read(&mut buffer).await.unwrap();
+            let length = left.min(joined.len());
+            client.write_all(&joined[..length]).await.unwrap();
+            left -= length;
         }
-    });
-    let mut left = total;
-    while left > 0 {
-        let length = left.min(joined.len());
-        client.write_all(&joined[..length]).await.unwrap();
-        left -= length;
-    }
-    reading.await.unwrap();
-    clock.now() - began
+        reading.await.unwrap();
+    };
+    measure(clock, sending).await
 }
 
 async fn floor_latency(clock: &Clock, count: u64) -> Histogram<u64> {
@@ -206,12 +238,13 @@ async fn floor_latency(clock: &Clock, count: u64) -> Histogram<u64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn show(name: &str, size: usize, count: u64, took: Duration) {
-    let rate = count as f64 / took.as_secs_f64();
+fn show(name: &str, size: usize, count: u64, took: &Took) {
+    let rate = count as f64 / took.wall.as_secs_f64();
+    let each = took.cpu.as_secs_f64() * 1e6 / count as f64;
+    let bytes = rate * size as f64 / 1e6;
     println!(
-        "{name:<10} {size:>6} B  {:8.0} k messages/s  {:8.1} MB/s",
-        rate / 1e3,
-        rate * size as f64 / 1e6
+        "{name:<10} {size:>8} B  {:7.0} k messages/s {bytes:7.0} MB/s  {each:7.2} us of a core each",
+        rate / 1e3
     );
 }
 
@@ -236,8 +269,8 @@ fn main() {
     let clock = Clock::real();
     tokio.block_on(async {
         for (size, count) in [(100, 1_000_000), (4_096, 300_000), (1 << 20, 2_000)] {
-            show("floor", size, count, floor_throughput(&clock, size, count).await);
-            show("messages", size, count, throughput(&clock, size, count).await);
+            show("floor", size, count, &floor_throughput(&clock, size, count).await);
+            show("messages", size, count, &throughput(&clock, size, count).await);
         }
         show_latency("floor", &floor_latency(&clock, 20_000).await);
         show_latency("messages", &latency(&clock, 20_000).await);

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
-use crate::actor::{self, AnyCell, Cell, LinkMode, Message, Payload, Process, QueueCounts, Typed, Weight};
+use crate::actor::{self, AnyCell, Cell, LinkMode, Message, Process, QueueCounts, Weight};
 use crate::builtin::{self, Files, Help};
 use crate::clock::Clock;
 use crate::environment::{self, Environment};
@@ -288,20 +288,9 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn post<M: Typed>(&self, from: &Upid, to: &Upid, message: M) {
-        if to.address() == self.inner.address && to.is_valid() {
-            self.deliver_local(
-                to,
-                Message::with_payload(from.clone(), Payload::Value(Box::new(message))),
-            );
-        } else {
-            self.send_from(
-                from,
-                to,
-                M::full_name().into(),
-                Bytes::from(message.encode_to_vec()),
-            );
-        }
+    /// Whether an address is this runtime's own.
+    pub(crate) fn is_local(&self, to: &Upid) -> bool {
+        to.address() == self.inner.address && to.is_valid()
     }
 
     fn deliver_local(&self, to: &Upid, message: Message) {

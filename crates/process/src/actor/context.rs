@@ -1,6 +1,7 @@
 //! What a process can do while it runs.
 
 use std::any::TypeId;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-use super::cell::{Cell, Event};
+use super::cell::{AnyCell, Cell, Event, Weight};
 use super::handle::Handle;
 use super::message::{Message, Payload, Typed};
 use super::{Process, Timer};
@@ -91,6 +92,9 @@ impl<P: Process> Behaviour<P> {
                 .by_type
                 .get(&(**value).type_id())
                 .or_else(|| self.by_name.get(value.name().as_str())),
+            Payload::Typed { of, name, .. } => {
+                self.by_type.get(of).or_else(|| self.by_name.get(name().as_str()))
+            }
             Payload::Encoded { name, .. } => self.by_name.get(name),
         };
         match index.and_then(|index| self.handlers.get_mut(*index)) {
@@ -129,6 +133,8 @@ pub struct Context<P> {
     cell: Arc<Cell<P>>,
     installs: Vec<Install<P>>,
     assets: BTreeMap<String, Asset>,
+    /// Who was sent to last.
+    last: RefCell<Option<Arc<dyn AnyCell>>>,
 }
 
 impl<P> std::fmt::Debug for Context<P> {
@@ -146,6 +152,7 @@ impl<P: Process> Context<P> {
             cell,
             installs: Vec::new(),
             assets: BTreeMap::new(),
+            last: RefCell::new(None),
         }
     }
 
@@ -186,9 +193,14 @@ impl<P: Process> Context<P> {
                     handler(process, ctx, from, *value);
                 }
             }
-            Payload::Encoded { name, body } => match M::decode(body) {
+            Payload::Encoded { body, .. } | Payload::Typed { body, .. } => match M::decode(body) {
                 Ok(message) => handler(process, ctx, from, message),
-                Err(error) => tracing::warn!("Dropping {name} from {from} that does not parse: {error}"),
+                Err(error) => {
+                    tracing::warn!(
+                        "Dropping {} from {from} that does not parse: {error}",
+                        M::full_name()
+                    );
+                }
             },
         });
         self.installs.push(Install::Message {
@@ -207,7 +219,7 @@ impl<P: Process> Context<P> {
     ) {
         let handler: MessageHandler<P> = Box::new(move |process, ctx, from, payload| match payload {
             Payload::Value(value) => handler(process, ctx, from, value.encode()),
-            Payload::Encoded { body, .. } => handler(process, ctx, from, body),
+            Payload::Encoded { body, .. } | Payload::Typed { body, .. } => handler(process, ctx, from, body),
         });
         self.installs.push(Install::Message {
             type_id: None,
@@ -253,12 +265,37 @@ impl<P: Process> Context<P> {
     /// Sends a message; nothing happens when `to` is no valid address or nobody answers there. At most once, in order
     /// per receiver.
     pub fn send<M: Typed>(&self, to: &Upid, message: &M) {
-        self.send_bytes(to, M::full_name(), Bytes::from(message.encode_to_vec()));
+        if self.runtime.is_local(to) {
+            self.deliver(to, Payload::typed(message));
+        } else {
+            self.send_bytes(to, M::full_name(), Bytes::from(message.encode_to_vec()));
+        }
     }
 
     /// As [`Context::send`], giving the value away: a process of the same runtime gets it without any encoding.
     pub fn post<M: Typed>(&self, to: &Upid, message: M) {
-        self.runtime.post(self.upid(), to, message);
+        if self.runtime.is_local(to) {
+            self.deliver(to, Payload::Value(Box::new(message)));
+        } else {
+            self.send_bytes(to, M::full_name(), Bytes::from(message.encode_to_vec()));
+        }
+    }
+
+    /// Delivers within the runtime. The last receiver is remembered: most processes have few.
+    fn deliver(&self, to: &Upid, payload: Payload) {
+        let message = Message::with_payload(self.upid().clone(), payload);
+        let mut last = self.last.borrow_mut();
+        if !last
+            .as_ref()
+            .is_some_and(|cell| cell.upid().id() == to.id() && !cell.is_gone())
+        {
+            *last = self.runtime.find(to.id());
+        }
+        if let Some(cell) = last.as_ref() {
+            cell.deliver(message, Weight::LOCAL);
+        } else {
+            tracing::debug!("Dropping {} to {to}, which is not running", message.name());
+        }
     }
 
     /// Sends a message that is already encoded.

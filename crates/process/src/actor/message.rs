@@ -38,9 +38,18 @@ impl<M: Typed> AnyTyped for M {
     }
 }
 
-/// The body of a message: encoded, or (between processes of one runtime) the value itself.
+/// The body of a message: encoded, with its name as it came; or, between processes of one runtime, encoded with its type
+/// for a name, or the value itself.
 pub(crate) enum Payload {
-    Encoded { name: Box<str>, body: Bytes },
+    Typed {
+        of: TypeId,
+        name: fn() -> String,
+        body: Bytes,
+    },
+    Encoded {
+        name: Box<str>,
+        body: Bytes,
+    },
     Value(Box<dyn AnyTyped>),
 }
 
@@ -49,6 +58,17 @@ pub struct Message {
     pub(crate) from: Upid,
     pub(crate) payload: Payload,
     pub(crate) passed_filters: Passed,
+}
+
+impl Payload {
+    /// An encoded message for a process of the same runtime.
+    pub(crate) fn typed<M: Typed>(message: &M) -> Self {
+        Self::Typed {
+            of: TypeId::of::<M>(),
+            name: M::full_name,
+            body: Bytes::from(message.encode_to_vec()),
+        }
+    }
 }
 
 impl Message {
@@ -80,6 +100,7 @@ impl Message {
     pub fn name(&self) -> String {
         match &self.payload {
             Payload::Encoded { name, .. } => name.to_string(),
+            Payload::Typed { name, .. } => name(),
             Payload::Value(value) => value.name(),
         }
     }
@@ -87,7 +108,7 @@ impl Message {
     /// Its protobuf encoding.
     pub fn body(&self) -> Bytes {
         match &self.payload {
-            Payload::Encoded { body, .. } => body.clone(),
+            Payload::Encoded { body, .. } | Payload::Typed { body, .. } => body.clone(),
             Payload::Value(value) => value.encode(),
         }
     }

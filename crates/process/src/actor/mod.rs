@@ -13,7 +13,6 @@ pub use cell::{INBOUND_HIGH_WATER, INBOUND_HIGH_WATER_EVENTS, QueueCounts};
 use context::Behaviour;
 pub use context::{Context, LinkMode};
 pub use handle::Handle;
-pub(crate) use message::Payload;
 pub use message::{Message, Typed};
 
 use crate::Upid;
