@@ -20,6 +20,7 @@ use crate::Error;
 use crate::api::{Batcher, Info, Stream, View};
 use crate::core::{Input, Master, ObserverId, OperatorAction, OperatorEvent, Output, RequestId, StreamId};
 use crate::hub::{self, Hub};
+use crate::metrics::{Frameworks, Runs};
 use crate::registrar::Registrar;
 use observer::Observer;
 use subscribers::Snapshots;
@@ -29,6 +30,8 @@ use subscribers::Snapshots;
 pub(crate) struct Settings {
     /// Bytes of events that one scheduler may leave unread.
     pub(crate) scheduler_buffer: usize,
+    /// `--publish_per_framework_metrics`.
+    pub(crate) per_framework_metrics: bool,
 }
 
 /// The process `master`.
@@ -37,6 +40,9 @@ pub(crate) struct MasterProcess {
     pub(crate) info: Arc<Info>,
     pub(crate) settings: Settings,
     pub(crate) batcher: Batcher<View>,
+    /// What is counted for each framework.
+    pub(crate) frameworks: Frameworks,
+    runs: Runs,
     /// Open streams to schedulers.
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) last_stream: u64,
@@ -73,6 +79,7 @@ impl MasterProcess {
         settings: Settings,
         hub: Hub<OperatorEvent>,
         registrar: Registrar,
+        runs: Runs,
         failure: watch::Sender<Option<Arc<Error>>>,
     ) -> Self {
         Self {
@@ -80,6 +87,8 @@ impl MasterProcess {
             info: Arc::new(info),
             settings,
             batcher: Batcher::default(),
+            frameworks: Frameworks::default(),
+            runs,
             streams: BTreeMap::new(),
             last_stream: 0,
             hub,
@@ -101,7 +110,13 @@ impl MasterProcess {
         self.late.push_back(input);
         let mut outputs: Vec<Output> = Vec::new();
         while let Some(input) = self.late.pop_front() {
-            self.core.step(context.now(), input, &mut outputs);
+            let began = context.now();
+            let allocation = self.core.allocator().deadline().filter(|due| *due <= began);
+            let allocation = allocation.filter(|_| matches!(input, Input::Timeout));
+            self.core.step(began, input, &mut outputs);
+            if let Some(due) = allocation {
+                self.runs.record(due, began, context.now());
+            }
             for output in outputs.drain(..) {
                 self.carry_out(context, output);
             }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use ::process::metrics::{TimerMetric, Unit};
@@ -163,10 +163,7 @@ impl Worker {
                     Request::Apply(operations, done) => group.push((operations, done)),
                 }
                 if group.len() < GROUP {
-                    next = match requests.try_recv() {
-                        Ok(request) => Some(request),
-                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                    };
+                    next = requests.try_recv().ok();
                 }
             }
             self.apply(group);

@@ -71,9 +71,11 @@ impl Server {
             .unwrap_or(SCHEDULER_BUFFER);
         let shell = Settings {
             scheduler_buffer: usize::try_from(buffer).unwrap_or(usize::MAX),
+            per_framework_metrics: flags.values.bool("publish_per_framework_metrics"),
         };
+        let runs = crate::metrics::Runs::register(&runtime);
         let core = Master::new(config);
-        let master = MasterProcess::new(core, info, shell, hub, registrar, failing);
+        let master = MasterProcess::new(core, info, shell, hub, registrar, runs, failing);
         let process = runtime.spawn("master", master).map_err(process_error)?;
         crate::metrics::register(&runtime, &process);
         Ok(Self {

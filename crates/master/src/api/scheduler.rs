@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     content_type: ContentType,
     pipe: Pipe,
     closer: Closer,
+    /// Who subscribed, once that is settled.
+    pub(crate) framework: Option<FrameworkId>,
 }
 
 /// A stream's body, which tells the master when the connection has let go of it.
@@ -110,6 +112,7 @@ impl MasterProcess {
             content_type: accept,
             pipe,
             closer: closer.clone(),
+            framework: None,
         };
         self.streams.insert(stream, entry);
         let body = Body::from_http_body(Watched {
@@ -145,6 +148,7 @@ impl MasterProcess {
             Ok(framework) => framework,
             Err(response) => return (*response).into(),
         };
+        self.frameworks.called(&framework, &call);
         match call.update_framework {
             Some(update) if call.r#type == Some(call::Type::UpdateFramework.into()) => {
                 self.ask(context, StatusCode::OK, |request| Input::UpdateFramework {

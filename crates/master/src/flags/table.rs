@@ -60,7 +60,7 @@ const MASTER: &[Flag] = &[
     Flag::new("offer_constraints_re2_max_program_size", Kind::Int, "100", "Program-size bound per offer-constraint regex").without_effect(),
     Flag::optional("offer_timeout", Kind::Duration, "Rescind unanswered offers after this time; unset = never"),
     Flag::new("port", Kind::Int, "5050", "Port to bind; exported as LIBPROCESS_PORT"),
-    Flag::new("publish_per_framework_metrics", Kind::Bool, "true", "Publish the per-framework metric set").without_effect(),
+    Flag::new("publish_per_framework_metrics", Kind::Bool, "true", "Publish the per-framework metric set"),
     Flag::optional("quorum", Kind::Int, "Number of log replicas that must agree; needed with zk and replicated_log; must exceed half of the masters").without_effect(),
     Flag::optional("rate_limits", Kind::Json, "Message rate limits per principal for driver frameworks").without_effect(),
     Flag::new("recovery_agent_removal_limit", Kind::Text, "100%", "If more than this share of agents would be marked unreachable after failover the master exits instead; 0%..100%").alias(&["recovery_slave_removal_limit"]),

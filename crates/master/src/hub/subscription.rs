@@ -1,11 +1,14 @@
 //! One subscriber's end of the hub.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http_body::Frame;
 use proto::ContentType;
 
 use super::{Beat, Event, Shared, heartbeat};
@@ -103,6 +106,20 @@ impl<E: Event> Subscription<E> {
         self.ready
             .extend(entries.iter().map(|entry| entry.record(self.content_type)));
         Poll::Ready(true)
+    }
+}
+
+/// One record is one frame, hence one chunk.
+impl<E: Event> http_body::Body for Subscription<E> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll_record(context)
+            .map(|record| record.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 

@@ -10,7 +10,7 @@ use proto::v1::scheduler;
 use super::MasterProcess;
 use super::observer::Observer;
 use crate::Error;
-use crate::core::{AgentBound, Input, Level, ObserverId, Output, Reply, Sender, StreamId};
+use crate::core::{AgentBound, FrameworkId, Input, Level, ObserverId, Output, Reply, Sender, StreamId};
 
 impl MasterProcess {
     /// Carries out one output. What rests on a write comes from the core only once that write is stored.
@@ -29,7 +29,10 @@ impl MasterProcess {
             Output::Event { stream, event, .. } => self.send_event(stream, &event),
             // Dropping the writer ends the response after what was written.
             Output::CloseStream(stream) => drop(self.streams.remove(&stream)),
-            Output::Publish(event) => self.hub.publish(event),
+            Output::Publish(event) => {
+                self.frameworks.published(&event);
+                self.hub.publish(event);
+            }
             Output::Store { write, operations } => {
                 let master = context.handle();
                 self.registrar.apply(operations, move |result| {
@@ -67,9 +70,17 @@ impl MasterProcess {
     }
 
     fn send_event(&mut self, id: StreamId, event: &scheduler::Event) {
-        let Some(stream) = self.streams.get(&id) else {
+        let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
+        if let Some(subscribed) = &event.subscribed {
+            let framework = FrameworkId::from(&subscribed.framework_id);
+            self.frameworks.subscribed(&framework);
+            stream.framework = Some(framework);
+        }
+        if let Some(framework) = &stream.framework {
+            self.frameworks.told(framework, event);
+        }
         match stream.send(event) {
             Ok(()) => {}
             // The watcher of the stream will say so.

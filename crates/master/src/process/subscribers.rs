@@ -1,12 +1,13 @@
 //! Subscribing to the operator event stream: the snapshot and the events that follow it.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context as TaskContext, Poll};
 
 use ::process::Context;
-use ::process::http::{Body, BodyError, Reply, Response};
+use ::process::http::{Body, Reply, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Frame;
@@ -80,17 +81,15 @@ struct Events {
 
 impl http_body::Body for Events {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if let Some((first, _)) = self.opening.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        self.subscription
-            .poll_record(context)
-            .map(|record| record.map(|bytes| Ok(Frame::data(bytes))))
+        Pin::new(&mut self.subscription).poll_frame(context)
     }
 }

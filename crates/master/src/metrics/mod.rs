@@ -1,5 +1,8 @@
 //! The master's metrics (facts: metrics.tsv, rows `master`): exact names, read from the core when asked for.
 
+mod allocator;
+mod frameworks;
+
 use ::process::{Handle, QueueCounts, Runtime, Time};
 use resources::{Resources, Scalar};
 
@@ -8,6 +11,9 @@ use crate::hub;
 use crate::process::MasterProcess;
 use proto::json::Enumeration;
 use proto::v1;
+
+pub(crate) use allocator::Runs;
+pub(crate) use frameworks::Frameworks;
 
 /// All that the metrics are made of, taken in one step.
 #[derive(Debug)]
@@ -21,6 +27,9 @@ pub(crate) struct Reading {
     pub(crate) http_cache_hits: u64,
     pub(crate) slow_schedulers: u64,
     pub(crate) queue: QueueCounts,
+    pub(crate) allocator: allocator::Reading,
+    /// None when they are not to be published.
+    pub(crate) frameworks: Option<Frameworks>,
 }
 
 /// Makes the master's metrics part of what its runtime shows.
@@ -51,6 +60,11 @@ impl MasterProcess {
             http_cache_hits: self.batcher.hits(),
             slow_schedulers: self.slow_schedulers(),
             queue,
+            allocator: allocator::Reading::new(&self.core),
+            frameworks: self
+                .settings
+                .per_framework_metrics
+                .then(|| self.frameworks.clone()),
         }
     }
 }
@@ -67,6 +81,10 @@ impl Reading {
         self.counted(&mut values);
         self.transitions(&mut values);
         operations(&mut values);
+        self.allocator.values(&mut values);
+        if let Some(frameworks) = &self.frameworks {
+            frameworks.values(&self.state, &mut values);
+        }
         values
     }
 
