@@ -2,6 +2,7 @@
 //! scheduler-http.md §9).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use process::Upid;
 use proto::internal::{StatusUpdateAcknowledgementMessage, StatusUpdateMessage};
@@ -153,8 +154,11 @@ impl Master {
         }
         if holds(before) && !holds(state) {
             self.free_task(&agent, framework, &resources);
+            // What the scheduler has not been told waits for the next batch, so that an offer does not overtake the news.
+            let told = !holds(status.state());
+            let wait = if told { None } else { Some(Duration::ZERO) };
             self.allocator
-                .recover(framework, &agent, &resources, None, self.now);
+                .recover(framework, &agent, &resources, wait, self.now);
         }
         if let Some(status) = shared {
             out.push(Output::Publish(OperatorEvent::TaskUpdated {

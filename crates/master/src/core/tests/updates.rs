@@ -90,6 +90,30 @@ fn the_agent_may_be_ahead_of_acknowledgements() {
 }
 
 #[test]
+fn an_offer_does_not_overtake_the_news_of_the_end() {
+    let (mut bench, agent, framework) = Bench::running("t");
+    // Nothing else of the agent is to be offered meanwhile.
+    let rest = bench.offers(&framework);
+    assert!(rest.is_empty());
+    let mut message = status_update(&framework, &agent, "t", TaskState::TaskRunning, 1);
+    message.update.latest_state = Some(TaskState::TaskFinished as i32);
+    bench.agent(PID, AgentMessage::StatusUpdate(Box::new(message)));
+    assert!(
+        kinds(&bench.settle()).is_empty(),
+        "what it held waits for the next batch"
+    );
+    bench.update(&framework, &agent, "t", TaskState::TaskFinished, 2);
+    assert!(kinds(&bench.advance(std::time::Duration::from_secs(2))).contains(&Told::Offers));
+}
+
+#[test]
+fn what_an_ended_task_held_is_offered_promptly() {
+    let (mut bench, agent, framework) = Bench::running("t");
+    bench.update(&framework, &agent, "t", TaskState::TaskFinished, 1);
+    assert_eq!(kinds(&bench.settle()), [Told::Offers]);
+}
+
+#[test]
 fn only_the_acknowledgement_of_the_terminal_update_completes_a_task() {
     let (mut bench, agent, framework) = Bench::running("t");
     let out = bench.acknowledge(&framework, &agent, "t", 1);
