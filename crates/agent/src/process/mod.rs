@@ -28,6 +28,14 @@ pub(crate) use garbage::Garbage;
 /// How the agent ended: by itself, or because it must not go on.
 pub(crate) type Outcome = Option<Result<(), Arc<Error>>>;
 
+/// What is counted of containers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ContainerCounts {
+    pub(crate) destroy_errors: u64,
+    pub(crate) fetches_succeeded: u64,
+    pub(crate) fetches_failed: u64,
+}
+
 /// An executor's event stream.
 #[derive(Debug)]
 pub(crate) struct ExecutorStream {
@@ -53,6 +61,7 @@ pub(crate) struct AgentProcess {
     pub(crate) garbage: Garbage,
     detector: Detector,
     timer: Option<(Time, Timer)>,
+    pub(crate) containers: ContainerCounts,
     outputs: Vec<Output>,
     last_write: crate::core::WriteId,
     outcome: watch::Sender<Outcome>,
@@ -98,6 +107,7 @@ impl AgentProcess {
             garbage: parts.garbage,
             detector: parts.detector,
             timer: None,
+            containers: ContainerCounts::default(),
             outputs: Vec::new(),
             last_write: crate::core::WriteId(0),
             outcome: parts.outcome,

@@ -162,9 +162,11 @@ impl AgentProcess {
         self.show_sandbox(ctx, run);
         let containerizer = Arc::clone(&self.containerizer);
         let id = container.to_wire();
+        let fetches = !config.command.uris.is_empty();
         let launched = async move { containerizer.launch(&id, config).await };
         ctx.then(launched, move |this, ctx, outcome| match outcome {
             Ok(Launched::Success { pid }) => {
+                this.containers.fetches_succeeded += u64::from(fetches);
                 this.step(
                     ctx,
                     Input::Launched {
@@ -182,13 +184,11 @@ impl AgentProcess {
                     termination: None,
                 },
             ),
-            Err(error) => this.step(
-                ctx,
-                Input::LaunchFailed {
-                    container,
-                    cause: chain(&error),
-                },
-            ),
+            Err(error) => {
+                let fetching = matches!(error, containerizer::Error::Fetch { .. });
+                this.containers.fetches_failed += u64::from(fetching);
+                this.step(ctx, Input::LaunchFailed { container, cause: chain(&error) });
+            }
         });
     }
 
@@ -219,6 +219,7 @@ impl AgentProcess {
             Ok(Some(_)) => {}
             Ok(None) => this.step(ctx, Input::Terminated { container, termination: None }),
             Err(error) => {
+                this.containers.destroy_errors += 1;
                 tracing::error!(%container, error = &error as &dyn std::error::Error, "failed to destroy a container");
             }
         });

@@ -5,6 +5,7 @@
 mod checkpoint;
 mod launches;
 mod lifecycle;
+mod random;
 mod registration;
 mod restart;
 mod server;
