@@ -117,9 +117,18 @@ fn values(this: &AgentProcess, now: Time) -> Vec<(String, f64)> {
     }
     amounts(core, &mut slave);
     for (name, value) in [
-        ("containerizer/mesos/container_destroy_errors", this.containers.destroy_errors as f64),
-        ("containerizer/fetcher/task_fetches_succeeded", this.containers.fetches_succeeded as f64),
-        ("containerizer/fetcher/task_fetches_failed", this.containers.fetches_failed as f64),
+        (
+            "containerizer/mesos/container_destroy_errors",
+            this.containers.destroy_errors as f64,
+        ),
+        (
+            "containerizer/fetcher/task_fetches_succeeded",
+            this.containers.fetches_succeeded as f64,
+        ),
+        (
+            "containerizer/fetcher/task_fetches_failed",
+            this.containers.fetches_failed as f64,
+        ),
         // There is no cache and no provider can subscribe: dashboards find the names all the same.
         ("containerizer/fetcher/cache_size_used_bytes", 0.0),
         ("resource_provider_manager/subscribed", 0.0),

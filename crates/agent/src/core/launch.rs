@@ -150,6 +150,15 @@ impl Agent {
             self.refuse(now, &launch, &refusal, out);
             return;
         }
+        let known = self.frameworks.get(&launch.id);
+        let held = |task: &v1::TaskInfo| {
+            known.is_some_and(|framework| framework.executor_of(&TaskId::from(&task.task_id)).is_some())
+        };
+        if launch.tasks.iter().any(held) {
+            // Refusing it would end the task that is there.
+            tracing::warn!(framework = %launch.id, "ignoring a launch of a task that is here already");
+            return;
+        }
         let executor = launch.executor_id();
         let exists = known_executor(self.frameworks.get(&launch.id), &executor);
         if let Err(refusal) = self.check_executor(now, &launch, exists, out) {

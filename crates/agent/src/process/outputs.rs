@@ -187,7 +187,13 @@ impl AgentProcess {
             Err(error) => {
                 let fetching = matches!(error, containerizer::Error::Fetch { .. });
                 this.containers.fetches_failed += u64::from(fetching);
-                this.step(ctx, Input::LaunchFailed { container, cause: chain(&error) });
+                this.step(
+                    ctx,
+                    Input::LaunchFailed {
+                        container,
+                        cause: chain(&error),
+                    },
+                );
             }
         });
     }

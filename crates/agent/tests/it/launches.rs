@@ -194,13 +194,20 @@ fn ids_that_are_no_names_of_directories_are_ignored() {
 }
 
 #[test]
-fn a_second_task_of_a_command_executors_id_is_refused() {
+fn a_command_task_with_the_id_of_an_executor_is_refused() {
     let mut bench = Bench::registered();
-    bench.run(run_task());
-    assert_eq!(
-        refusal(&mut bench, run_task()),
-        (TaskState::TaskDropped, Reason::TaskInvalid, 0)
-    );
+    bench.run(custom("t1"));
+    let mut message = run_task();
+    message.task.task_id = task_id("custom");
+    let expected = (TaskState::TaskDropped, Reason::TaskInvalid, 0);
+    assert_eq!(refusal(&mut bench, message), expected);
+}
+
+#[test]
+fn a_task_that_is_here_is_not_harmed_by_a_second_launch() {
+    let mut bench = Bench::registered();
+    bench.running();
+    assert!(bench.run(checkpointing(run_task())).is_empty());
 }
 
 #[test]

@@ -12,12 +12,27 @@ use crate::support::*;
 
 #[derive(Clone, Debug)]
 enum Event {
-    Run { task: u8, custom: bool, launch: Option<bool> },
-    Subscribe { task: u8, custom: bool },
-    Update { task: u8, custom: bool, state: TaskState, uuid: u8 },
+    Run {
+        task: u8,
+        custom: bool,
+        launch: Option<bool>,
+    },
+    Subscribe {
+        task: u8,
+        custom: bool,
+    },
+    Update {
+        task: u8,
+        custom: bool,
+        state: TaskState,
+        uuid: u8,
+    },
     Acknowledge,
     Kill(u8),
-    Terminated { which: usize, status: Option<i32> },
+    Terminated {
+        which: usize,
+        status: Option<i32>,
+    },
     LaunchFailed(usize),
     Launched(usize),
     StreamClosed(u64),
@@ -68,24 +83,48 @@ struct World {
 
 impl World {
     fn apply(&mut self, event: Event) {
-        let executor = |task: u8, custom: bool| if custom { "custom".to_owned() } else { task.to_string() };
+        let executor = |task: u8, custom: bool| {
+            if custom {
+                "custom".to_owned()
+            } else {
+                task.to_string()
+            }
+        };
         let container = |which: usize| self.containers.get(which).cloned();
         let out = match event {
-            Event::Run { task, custom: true, launch } => {
+            Event::Run {
+                task,
+                custom: true,
+                launch,
+            } => {
                 let mut message = custom(&format!("c{task}"));
                 message.launch_executor = launch;
                 self.bench.run(message)
             }
-            Event::Run { task, custom: false, launch } => {
+            Event::Run {
+                task,
+                custom: false,
+                launch,
+            } => {
                 let mut message = checkpointing(run_task());
                 message.task.task_id = task_id(&task.to_string());
                 message.launch_executor = launch;
                 self.bench.run(message)
             }
             Event::Subscribe { task, custom } => self.bench.subscribe(&executor(task, custom)),
-            Event::Update { task, custom, state, uuid } => {
-                let name = if custom { format!("c{task}") } else { task.to_string() };
-                self.bench.update(&executor(task, custom), status(&name, state, uuid))
+            Event::Update {
+                task,
+                custom,
+                state,
+                uuid,
+            } => {
+                let name = if custom {
+                    format!("c{task}")
+                } else {
+                    task.to_string()
+                };
+                self.bench
+                    .update(&executor(task, custom), status(&name, state, uuid))
             }
             Event::Acknowledge => match self.at_master.clone() {
                 Some((task, uuid)) => self.bench.acknowledge(&task, &uuid),
@@ -97,7 +136,10 @@ impl World {
                 None => Vec::new(),
             },
             Event::LaunchFailed(which) => match container(which) {
-                Some(container) => self.bench.step(Input::LaunchFailed { container, cause: "no".into() }),
+                Some(container) => self.bench.step(Input::LaunchFailed {
+                    container,
+                    cause: "no".into(),
+                }),
                 None => Vec::new(),
             },
             Event::Launched(which) => match container(which) {
@@ -119,7 +161,9 @@ impl World {
             }
             Event::Pass(seconds) => self.bench.pass(Duration::from_secs(seconds.into())),
             Event::RemoveFramework => {
-                let message = internal::ShutdownFrameworkMessage { framework_id: framework_id() };
+                let message = internal::ShutdownFrameworkMessage {
+                    framework_id: framework_id(),
+                };
                 self.bench.receive(Received::ShutdownFramework(message))
             }
             Event::Shutdown => self.bench.step(Input::Shutdown { unregister: true }),
@@ -130,7 +174,10 @@ impl World {
     fn check(&mut self, out: &[Output]) {
         for output in out {
             match output {
-                Output::Checkpoint { write: WriteId(write), what } => {
+                Output::Checkpoint {
+                    write: WriteId(write),
+                    what,
+                } => {
                     self.last_write += 1;
                     assert_eq!(*write, self.last_write, "writes are numbered in order");
                     if let Checkpoint::Update { update, .. } = what {
@@ -141,7 +188,11 @@ impl World {
                     assert_eq!(after.map(|write| write.0), Some(self.last_write));
                     self.containers.push(container.clone());
                 }
-                Output::Send { message: Sent::StatusUpdate(message), after, .. } => {
+                Output::Send {
+                    message: Sent::StatusUpdate(message),
+                    after,
+                    ..
+                } => {
                     let update = &message.update;
                     let by_executor = update.status.source() == proto::v1::task_status::Source::Executor;
                     assert!(after.is_some_and(|write| write.0 <= self.last_write) || !by_executor);
