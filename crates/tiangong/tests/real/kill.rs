@@ -1,7 +1,6 @@
 //! kill -9 of executors, the agent and the master at random while 200 tasks run: every task ends with exactly one
 //! terminal state known to its framework, and no process is left running.
 
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
@@ -10,8 +9,8 @@ use std::time::Duration;
 
 use proto::v1::{self, TaskState};
 use scheduler::{Calls, Scheduler, Signal};
-use support::cluster::Cluster;
-use support::{processes, wait};
+use crate::support::cluster::Cluster;
+use crate::support::{processes, wait};
 
 const TASKS: usize = 200;
 /// How many of each are killed while tasks run.

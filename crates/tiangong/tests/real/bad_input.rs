@@ -1,13 +1,12 @@
 //! Bad input on every port: each gets an answer or a closed connection, the process lives, its memory stays flat.
 
-mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use support::cluster::Cluster;
-use support::http;
+use crate::support::cluster::Cluster;
+use crate::support::http;
 
 /// How far a daemon's resident memory may grow under all of it, in KiB.
 const GROWTH_KIB: u64 = 64 * 1024;

@@ -155,7 +155,7 @@ impl Cluster {
     pub fn wait_for_agent(&self) {
         wait("the agent to register", Duration::from_secs(30), || {
             let state = http::get(self.master_address, "/state")?;
-            (state.status == 200 && state.json()["activated_slaves"] == 1).then_some(())
+            (state.status == 200 && state.json()["activated_slaves"].as_f64() == Some(1.0)).then_some(())
         });
     }
 
