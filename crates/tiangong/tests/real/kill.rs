@@ -2,6 +2,7 @@
 //! terminal state known to its framework, and no process is left running.
 
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use proto::v1::{self, TaskState};
 use scheduler::{Calls, Scheduler, Signal};
 use crate::support::cluster::Cluster;
-use crate::support::{processes, wait};
+use crate::support::{self, processes, wait};
 
 const TASKS: usize = 200;
 /// How many of each are killed while tasks run.

@@ -163,3 +163,13 @@ impl Cluster {
         std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 }
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Logs and sandboxes tell what went wrong.
+            self.folder.disable_cleanup(true);
+            println!("kept: {}", self.folder.path().display());
+        }
+    }
+}

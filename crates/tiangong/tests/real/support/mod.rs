@@ -9,20 +9,21 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Waits until `probe` gives a value; panics with `what` after `limit`.
-pub fn wait<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test of real processes waits in real time"
-    )]
+pub fn wait<T>(what: &str, limit: Duration, probe: impl FnMut() -> Option<T>) -> T {
+    within(limit, probe).unwrap_or_else(|| panic!("gave up after {limit:?} waiting for {what}"))
+}
+
+/// What `probe` gives within `limit`, if it gives anything.
+pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    #[expect(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
     let start = Instant::now();
     loop {
         if let Some(value) = probe() {
-            return value;
+            return Some(value);
         }
-        assert!(
-            start.elapsed() < limit,
-            "gave up after {limit:?} waiting for {what}"
-        );
+        if start.elapsed() > limit {
+            return None;
+        }
         #[expect(clippy::disallowed_methods, reason = "polling a real process, bounded above")]
         std::thread::sleep(Duration::from_millis(10));
     }
