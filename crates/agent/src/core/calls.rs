@@ -142,11 +142,14 @@ impl Agent {
         for update in call.unacknowledged_updates {
             self.executor_update(now, framework, executor, update.status, out);
         }
-        self.end_undelivered(now, framework, executor, &call.unacknowledged_tasks, out);
-        let idle = self
-            .executor(framework, executor)
-            .is_some_and(|entry| !entry.had_task && !entry.is_busy() && entry.completed.is_empty());
-        if idle {
+        let ended_some = self.end_undelivered(now, framework, executor, &call.unacknowledged_tasks, out);
+        let useless = self.executor(framework, executor).is_some_and(|entry| {
+            let waiting = entry.queued.is_empty() && entry.launched.is_empty();
+            let never_used = !entry.had_task && !entry.is_busy() && entry.completed.is_empty();
+            // A command executor gets one task in its life: without that one it would idle for ever.
+            never_used || (ended_some && entry.generated && waiting)
+        });
+        if useless {
             self.shutdown_executor(now, framework, executor, out);
         } else {
             self.deliver(framework, executor, out);
@@ -189,7 +192,8 @@ impl Agent {
         });
     }
 
-    /// Ends tasks that were on their way to the executor when the agent went down: it does not know them.
+    /// Ends tasks that were on their way to the executor when the agent went down: it does not know them. Tells whether
+    /// there were any.
     fn end_undelivered(
         &mut self,
         now: Time,
@@ -197,9 +201,9 @@ impl Agent {
         executor: &ExecutorId,
         unacknowledged: &[v1::TaskInfo],
         out: &mut Vec<Output>,
-    ) {
+    ) -> bool {
         let Some(entry) = self.executor(framework, executor) else {
-            return;
+            return false;
         };
         let known = |task: &TaskId| {
             unacknowledged
@@ -213,15 +217,17 @@ impl Agent {
             .map(|(id, _)| id.clone())
             .collect();
         let Some(info) = self.frameworks.get(framework).map(|framework| &framework.info) else {
-            return;
+            return false;
         };
         let state = states::aware(info, TaskState::TaskDropped);
+        let any = !lost.is_empty();
         for task in lost {
             let message = "The task had not reached its executor when the agent restarted";
             let reason = Reason::AgentRestarted;
             let end = Verdict::new(state, reason, message);
             self.agent_update(now, framework, Some(executor), &task, &end, out);
         }
+        any
     }
 
     /// Gives a subscribed executor its queued tasks, in order: groups whole, others one by one.

@@ -1,6 +1,5 @@
 //! Bad input on every port: each gets an answer or a closed connection, the process lives, its memory stays flat.
 
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;

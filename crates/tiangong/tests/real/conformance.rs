@@ -1,6 +1,5 @@
 //! Plays the recorded scenario against a master and an agent of ours and holds it against the recording of a real Mesos.
 
-
 use crate::support::cluster::Cluster;
 use crate::support::{program, shared, skip};
 

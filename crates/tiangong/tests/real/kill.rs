@@ -1,17 +1,16 @@
 //! kill -9 of executors, the agent and the master at random while 200 tasks run: every task ends with exactly one
 //! terminal state known to its framework, and no process is left running.
 
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proto::v1::{self, TaskState};
-use scheduler::{Calls, Scheduler, Signal};
 use crate::support::cluster::Cluster;
 use crate::support::{self, processes, wait};
+use proto::v1::{self, TaskState};
+use scheduler::{Calls, Scheduler, Signal};
 
 const TASKS: usize = 200;
 /// How many of each are killed while tasks run.
@@ -125,8 +124,16 @@ async fn drive(
         };
         if let Some(offers) = &event.offers {
             for offer in &offers.offers {
-                // A few at a time, so that launches spread over the whole run.
-                let tasks: Vec<v1::TaskInfo> = (next..TASKS.min(next + 4))
+                // What fits, a few at a time, so that launches spread over the whole run.
+                let room = offer.resources.iter().filter(|resource| resource.name == "cpus");
+                let room = room
+                    .filter_map(|cpus| cpus.scalar.as_ref())
+                    .map(|scalar| scalar.value)
+                    .sum::<f64>();
+                let fits = (1..=4)
+                    .take_while(|count| f64::from(*count) * 0.1 <= room + 0.0001)
+                    .count();
+                let tasks: Vec<v1::TaskInfo> = (next..TASKS.min(next + fits))
                     .map(|number| task(number, &mark, &offer.agent_id))
                     .collect();
                 let filters = Some(v1::Filters {
@@ -246,9 +253,12 @@ fn every_task_ends_once_whatever_is_killed() {
         let told = told.lock().expect("nobody panics with it");
         (told.launched.len() == TASKS && told.done() == TASKS).then_some(())
     });
-    wait("no process to be left", Duration::from_secs(30), || {
-        processes::marked(&mark).is_empty().then_some(())
+    let left = RefCell::new(Vec::new());
+    let gone = support::within(Duration::from_secs(30), || {
+        *left.borrow_mut() = processes::marked(&mark);
+        left.borrow().is_empty().then_some(())
     });
+    assert!(gone.is_some(), "processes are left: {:#?}", left.borrow());
 
     stop.send(()).expect("the driver still runs");
     let calls = runtime.block_on(driver).expect("the driver did not panic");

@@ -15,7 +15,10 @@ pub fn wait<T>(what: &str, limit: Duration, probe: impl FnMut() -> Option<T>) ->
 
 /// What `probe` gives within `limit`, if it gives anything.
 pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
-    #[expect(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test of real processes waits in real time"
+    )]
     let start = Instant::now();
     loop {
         if let Some(value) = probe() {
