@@ -218,16 +218,11 @@ impl Agent {
                 });
             }
         }
-        if self.shutdown_wanted {
+        if self.shutdown_wanted || self.config.recover == RecoverMode::Cleanup {
             self.on_shutdown(now, false, out);
             return;
         }
-        if self.config.recover == RecoverMode::Cleanup {
-            let all: Vec<(FrameworkId, ExecutorId)> = self.containers.values().cloned().collect();
-            for (framework, executor) in all {
-                self.shutdown_executor(now, &framework, &executor, out);
-            }
-        } else if !self.frameworks.is_empty() {
+        if !self.frameworks.is_empty() {
             self.timers.set(
                 Timer::Reregistration,
                 now + self.config.executor_reregistration_timeout,
@@ -270,11 +265,6 @@ impl Agent {
             return;
         }
         self.checkpoint(Checkpoint::BootId, out);
-        if self.config.recover == RecoverMode::Cleanup {
-            self.phase = Phase::Terminating;
-            self.exit_if_done(out);
-            return;
-        }
         tracing::info!("finished recovery");
         self.phase = Phase::Disconnected;
         out.push(Output::Detect);

@@ -214,3 +214,23 @@ fn the_registration_after_a_restart_has_the_recorded_form() {
         (&expected.executor_id, &expected.user)
     );
 }
+
+#[test]
+fn cleaning_up_ends_old_executors_and_then_the_agent() {
+    let mut machine = Machine::new();
+    let container = machine.running();
+    let mut config = Machine::config(machine.folder.path());
+    config.recover = agent::core::RecoverMode::Cleanup;
+    let now = machine.bench.now;
+    machine.bench = Bench::new(config);
+    machine.bench.now = now;
+    machine.start();
+    assert_eq!(machine.bench.agent.phase(), Phase::Terminating);
+    let out = machine.act(|bench| bench.subscribe("exec1"));
+    assert_eq!(events(&out), [Event::Shutdown]);
+    let out = machine.act(|bench| bench.pass(Duration::from_secs(5)));
+    assert_eq!(out, [Output::Destroy(container.clone())]);
+    let out = machine.act(|bench| bench.terminated(&container, Some(9)));
+    assert_eq!(out.last(), Some(&Output::Exit(agent::core::Exit::Done)));
+    assert!(machine.disk().recover(true).unwrap().agent.is_none());
+}
