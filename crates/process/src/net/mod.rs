@@ -62,14 +62,16 @@ impl Net {
 
     /// Queues a message for a remote process.
     pub(crate) fn send(self: &Arc<Self>, from: &Upid, to: &Upid, name: &str, body: &Bytes) {
-        loop {
-            let Some(connection) = self.connection_for(to.address()) else {
-                return;
-            };
-            // A connection that has just been retired or replaced refuses: then there is, or will be, another.
-            if connection.push(from, to, name, body) {
+        let mut refused: Option<Arc<Connection>> = None;
+        while let Some(connection) = self.connection_for(to.address()) {
+            // One that refuses has been retired or replaced, and then there is another; or it is broken, and its
+            // end is about to be told: what is sent meanwhile is lost as what it held.
+            if refused.is_some_and(|before| Arc::ptr_eq(&before, &connection))
+                || connection.push(from, to, name, body)
+            {
                 return;
             }
+            refused = Some(connection);
         }
     }
 
