@@ -9,10 +9,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo::rustc-env=TIANGONG_BUILD_TIME={}", build_time());
-    let user = std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "unknown".to_owned());
-    println!("cargo::rustc-env=TIANGONG_BUILD_USER={user}");
+    println!(
+        "cargo::rustc-env=TIANGONG_BUILD_USER={}",
+        user().as_deref().unwrap_or("unknown")
+    );
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
     if let Some((branch, sha)) = commit(release) {
         println!("cargo::rustc-env=TIANGONG_GIT_SHA={sha}");
@@ -20,6 +20,26 @@ fn main() {
             println!("cargo::rustc-env=TIANGONG_GIT_BRANCH={branch}");
         }
     }
+}
+
+/// Who runs the build: by the environment, otherwise by the name that goes with the user's number.
+fn user() -> Option<String> {
+    if let Some(user) = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+    {
+        return Some(user);
+    }
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let number = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))?
+        .split_whitespace()
+        .next()?
+        .to_owned();
+    let names = std::fs::read_to_string("/etc/passwd").ok()?;
+    let of_user = |line: &&str| line.split(':').nth(2) == Some(number.as_str());
+    names.lines().find(of_user)?.split(':').next().map(str::to_owned)
 }
 
 /// Seconds since the epoch; fixed by `SOURCE_DATE_EPOCH`, so that builds can be reproduced.

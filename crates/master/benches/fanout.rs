@@ -157,10 +157,10 @@ fn run(subscribers: usize, events: usize, pause: Option<Duration>, floor: f64) {
     let ms = |nanos: u64| nanos as f64 / 1e6;
     println!(
         "{subscribers} | {events} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {floor:.0}",
-        pause.map_or("burst".to_owned(), |pause| format!(
-            "{} /s",
-            1.0 / pause.as_secs_f64()
-        )),
+        pause.map_or_else(
+            || "burst".to_owned(),
+            |pause| format!("{} /s", 1.0 / pause.as_secs_f64())
+        ),
         delivered / took,
         ms(latencies.value_at_quantile(0.5)),
         ms(latencies.value_at_quantile(0.99)),
@@ -204,8 +204,7 @@ fn clients(
             task.await.unwrap();
         }
     });
-    let all = all.borrow().clone();
-    all
+    all.borrow().clone()
 }
 
 async fn client(

@@ -1,5 +1,7 @@
 //! The master's HTTP interfaces over real sockets, held against recordings of a real Mesos.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! The streams of events over real sockets: snapshots that join, clients that do not read.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 mod support;
 
 use std::collections::BTreeSet;

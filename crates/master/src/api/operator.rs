@@ -96,8 +96,10 @@ impl MasterProcess {
                 get_operations: Some(response::GetOperations::default()),
                 ..blank(response::Type::GetOperations)
             },
-            // Compat: without weights there is not even an empty member (golden/http/013).
-            Type::GetWeights => blank(response::Type::GetWeights),
+            Type::GetWeights => Answer {
+                get_weights: self.get_weights(),
+                ..blank(response::Type::GetWeights)
+            },
             Type::GetMaintenanceStatus => Answer {
                 get_maintenance_status: Some(response::GetMaintenanceStatus::default()),
                 ..blank(response::Type::GetMaintenanceStatus)
@@ -107,7 +109,9 @@ impl MasterProcess {
                 ..blank(response::Type::GetMaintenanceSchedule)
             },
             Type::GetQuota => Answer {
-                get_quota: Some(response::GetQuota::default()),
+                get_quota: Some(response::GetQuota {
+                    status: self.quota_status(),
+                }),
                 ..blank(response::Type::GetQuota)
             },
             _ => return None,
@@ -131,8 +135,7 @@ impl MasterProcess {
             .into_iter()
             .map(|(name, role)| v1::Role {
                 name,
-                // Weights other than the default cannot be set in this version.
-                weight: 1.0,
+                weight: role.weight(),
                 frameworks: role
                     .frameworks
                     .iter()
@@ -142,6 +145,36 @@ impl MasterProcess {
             });
         response::GetRoles {
             roles: roles.collect(),
+        }
+    }
+
+    /// Weights that are not 1. Compat: without any there is not even an empty member (golden/http/013).
+    fn get_weights(&self) -> Option<response::GetWeights> {
+        let weights = self.core.state().weights.iter();
+        let weight_infos: Vec<v1::WeightInfo> = weights
+            .map(|(role, weight)| v1::WeightInfo {
+                role: Some(role.clone()),
+                weight: *weight,
+            })
+            .collect();
+        (!weight_infos.is_empty()).then_some(response::GetWeights { weight_infos })
+    }
+
+    /// Quotas of all roles that have one, in the old and the new form.
+    pub(super) fn quota_status(&self) -> v1::quota::QuotaStatus {
+        let configs: Vec<v1::quota::QuotaConfig> = self.core.state().quotas.values().cloned().collect();
+        let info = |config: &v1::quota::QuotaConfig| v1::quota::QuotaInfo {
+            role: config.role.clone().into(),
+            guarantee: config
+                .guarantees
+                .iter()
+                .map(|(name, amount)| scalar(name, amount.value))
+                .collect(),
+            ..v1::quota::QuotaInfo::default()
+        };
+        v1::quota::QuotaStatus {
+            infos: configs.iter().map(info).collect(),
+            configs,
         }
     }
 
@@ -218,13 +251,15 @@ fn scalars(quantities: &resources::Quantities) -> Vec<v1::Resource> {
         .iter()
         .filter(|(name, _)| matches!(name.as_str(), "cpus" | "mem" | "disk" | "gpus"));
     shown
-        .map(|(name, amount)| v1::Resource {
-            name: name.as_str().to_owned(),
-            r#type: v1::value::Type::Scalar.into(),
-            scalar: Some(v1::value::Scalar {
-                value: amount.as_f64(),
-            }),
-            ..v1::Resource::default()
-        })
+        .map(|(name, amount)| scalar(name.as_str(), amount.as_f64()))
         .collect()
+}
+
+fn scalar(name: &str, value: f64) -> v1::Resource {
+    v1::Resource {
+        name: name.to_owned(),
+        r#type: v1::value::Type::Scalar.into(),
+        scalar: Some(v1::value::Scalar { value }),
+        ..v1::Resource::default()
+    }
 }

@@ -222,7 +222,7 @@ impl MasterProcess {
             .ok_or_else(|| Response::bad_request("Unable to decode query string").into())
     }
 
-    /// No role has a quota in this version.
+    /// Quotas can be seen, not set, in this version.
     fn on_quota(&self, request: &Request) -> Response {
         if let Some(refusal) = self.not_leading(request) {
             return refusal;
@@ -231,12 +231,15 @@ impl MasterProcess {
             return *refusal;
         }
         match request.method.as_str() {
-            "GET" => Response::json("{}", request.jsonp()),
+            "GET" | "HEAD" => Response::json(json::to_vec(&self.quota_status()), request.jsonp()),
             "POST" => Response::status(StatusCode::NOT_IMPLEMENTED),
             _ if request.tail().is_empty() => Response::bad_request(format!(
                 "Failed to remove quota for path '{}': no role is named",
                 request.path
             )),
+            _ if self.core.state().quotas.contains_key(request.tail()) => {
+                Response::status(StatusCode::NOT_IMPLEMENTED)
+            }
             _ => Response::bad_request(format!(
                 "Failed to remove quota for path '{}': Role '{}' has no quota set",
                 request.path,
@@ -245,14 +248,25 @@ impl MasterProcess {
         }
     }
 
-    /// No role has a weight of its own in this version.
+    /// Weights can be seen, not set, in this version.
     fn on_weights(&self, request: &Request) -> Response {
         if let Some(refusal) = self.not_leading(request) {
             return refusal;
         }
         match allow(request, &["GET", "PUT"]) {
             Err(refusal) => *refusal,
-            Ok(()) if request.method == Method::GET => Response::json("[]", request.jsonp()),
+            Ok(()) if request.method != Method::PUT => {
+                let mut out = Vec::new();
+                Writer::new(&mut out).array(|array| {
+                    for (role, weight) in &self.core.state().weights {
+                        array.object(|object| {
+                            object.text("role", role);
+                            object.value("weight", weight);
+                        });
+                    }
+                });
+                Response::json(out, request.jsonp())
+            }
             Ok(()) => Response::status(StatusCode::NOT_IMPLEMENTED),
         }
     }
@@ -264,7 +278,7 @@ impl MasterProcess {
         }
         match allow(request, methods) {
             Err(refusal) => *refusal,
-            Ok(()) if request.method == Method::GET => Response::json("{}", request.jsonp()),
+            Ok(()) if request.method != Method::POST => Response::json("{}", request.jsonp()),
             Ok(()) => Response::status(StatusCode::NOT_IMPLEMENTED),
         }
     }

@@ -114,13 +114,7 @@ impl MasterProcess {
         let master = context.handle();
         self.registrar.recover(move |result| {
             master.dispatch(move |this, context| match result {
-                Ok(registry) => {
-                    tracing::info!(
-                        "Recovered {} agents from the registry",
-                        registry.slaves.as_ref().map_or(0, |list| list.slaves.len())
-                    );
-                    this.step(context, Input::Recovered(Box::new(registry)));
-                }
+                Ok(registry) => this.step(context, Input::Recovered(Box::new(registry))),
                 Err(error) => this.fail(context, error),
             });
         });

@@ -1,6 +1,7 @@
 //! A master on a port of its own, and a client that sees every byte.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::json::Writer;
+use proto::json::{Object, Writer};
+use proto::v1;
 use resources::{Quantities, Resources};
 
 use super::amounts;
@@ -19,9 +20,18 @@ pub(crate) struct Role {
     pub(crate) offered: Quantities,
     /// Reserved on agents.
     pub(crate) reserved: Quantities,
+    /// Its weight, if it has one of its own.
+    weight: Option<f64>,
+    /// What it is promised, and what it may have at most.
+    quota: Option<v1::quota::QuotaConfig>,
 }
 
 impl Role {
+    /// Its weight.
+    pub(crate) fn weight(&self) -> f64 {
+        self.weight.unwrap_or(1.0)
+    }
+
     /// Allocated and offered.
     pub(crate) fn resources(&self) -> Quantities {
         let mut sum = self.allocated.clone();
@@ -30,7 +40,7 @@ impl Role {
     }
 }
 
-/// Every role that has a framework or a reservation, and the roles above those.
+/// Every role that has a framework, a reservation, a weight or a quota, and the roles above those.
 pub(crate) fn roles(state: &State) -> BTreeMap<String, Role> {
     let mut roles: BTreeMap<String, Role> = BTreeMap::new();
     for framework in state.frameworks.values() {
@@ -63,6 +73,14 @@ pub(crate) fn roles(state: &State) -> BTreeMap<String, Role> {
         }
         spread(&agent.offered, &mut roles, |role| &mut role.offered);
     }
+    for (name, weight) in &state.weights {
+        touch(&mut roles, name);
+        roles.entry(name.clone()).or_default().weight = Some(*weight);
+    }
+    for (name, quota) in &state.quotas {
+        touch(&mut roles, name);
+        roles.entry(name.clone()).or_default().quota = Some(quota.clone());
+    }
     roles
 }
 
@@ -94,6 +112,12 @@ fn ancestry(role: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(role), |role| role.rsplit_once('/').map(|(above, _)| above))
 }
 
+fn scalars(object: &mut Object<'_>, scalars: &BTreeMap<String, v1::value::Scalar>) {
+    scalars
+        .iter()
+        .for_each(|(name, scalar)| object.value(name, &scalar.value));
+}
+
 /// `/roles`.
 pub(crate) fn roles_json(state: &State) -> Vec<u8> {
     let mut out = Vec::new();
@@ -102,12 +126,13 @@ pub(crate) fn roles_json(state: &State) -> Vec<u8> {
             for (name, role) in roles(state) {
                 array.object(|object| {
                     object.text("name", &name);
-                    // Weights and quotas other than the default cannot be set in this version.
-                    object.value("weight", &1.0);
+                    object.value("weight", &role.weight());
+                    let none = v1::quota::QuotaConfig::default();
+                    let quota = role.quota.as_ref().unwrap_or(&none);
                     object.object("quota", |object| {
                         object.text("role", &name);
-                        object.object("guarantee", |_| {});
-                        object.object("limit", |_| {});
+                        object.object("guarantee", |object| scalars(object, &quota.guarantees));
+                        object.object("limit", |object| scalars(object, &quota.limits));
                         amounts::quantities(object.key("consumed"), &role.allocated);
                     });
                     amounts::quantities(object.key("resources"), &role.resources());
