@@ -74,6 +74,8 @@ pub struct Posix {
 struct Shared {
     options: Options,
     containers: Mutex<Containers>,
+    /// The processes of the machine as the usage of all containers is summed from them.
+    recent: usage::Recent,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +111,7 @@ impl Posix {
             shared: Arc::new(Shared {
                 options,
                 containers: Mutex::default(),
+                recent: usage::Recent::default(),
             }),
         }
     }
@@ -159,9 +162,10 @@ impl Containerizer for Posix {
 
     fn usage(&self, id: &ContainerId) -> Future<'_, Result<ResourceStatistics, Error>> {
         let container = self.shared.running(id);
+        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let container = container?;
-            blocking(move || usage::of(&container)).await
+            blocking(move || usage::of(&container, &shared.recent.table(container.process()))).await
         })
     }
 

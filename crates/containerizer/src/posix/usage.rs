@@ -1,20 +1,52 @@
 //! What a container uses, as `posix/cpu` and `posix/mem` say it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use proto::v1::{Resource, ResourceStatistics};
 
 use super::container::Container;
 use crate::Error;
-use crate::proc::{Stat, Table, page_size, ticks_per_second};
+use crate::clock;
+use crate::proc::{Identity, Stat, Table, page_size, ticks_per_second};
 
 /// Bytes of the megabyte that `mem` counts.
 const MEGABYTE: f64 = 1024.0 * 1024.0;
 
+/// How old a table may be that usage is read from.
+const MAX_AGE: Duration = Duration::from_millis(100);
+
+/// The last look at all processes. Whoever asks for the usage of many containers at once shares it: one look costs
+/// as much as the machine has processes.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    last: Mutex<Option<(Duration, Arc<Table>)>>,
+}
+
+impl Recent {
+    /// A table of at most [`MAX_AGE`] that has this process, unless it is gone. Callers at the same time wait for
+    /// one look.
+    pub(super) fn table(&self, process: Option<Identity>) -> Arc<Table> {
+        let fresh = |read: Duration| clock::monotonic().saturating_sub(read) < MAX_AGE;
+        let knows = |table: &Table| process.is_none_or(|wanted| table.get(wanted.pid).is_some());
+        let mut last = self.last.lock();
+        match &*last {
+            Some((read, table)) if fresh(*read) && knows(table) => Arc::clone(table),
+            _ => {
+                let table = Arc::new(Table::read());
+                *last = Some((clock::monotonic(), Arc::clone(&table)));
+                table
+            }
+        }
+    }
+}
+
 /// Sums over the helper and everything below it. Processor time includes that of members that have ended, as
 /// far as they were reaped, so it does not go back. Limits are soft: nothing is enforced.
-pub(super) fn of(container: &Container) -> Result<ResourceStatistics, Error> {
+pub(super) fn of(container: &Container, table: &Table) -> Result<ResourceStatistics, Error> {
     let unknown = || Error::UnknownContainer(container.id.clone());
     let helper = container.process().ok_or_else(unknown)?;
-    let table = Table::read();
     let root = table
         .get(helper.pid)
         .filter(|stat| stat.identity() == helper)
@@ -22,7 +54,7 @@ pub(super) fn of(container: &Container) -> Result<ResourceStatistics, Error> {
     let mut members: Vec<Stat> = table.descendants(&[helper.pid]).into_values().collect();
     members.push(*root);
     let resources = container.resources.lock();
-    Ok(statistics(&members, &resources, crate::clock::seconds()))
+    Ok(statistics(&members, &resources, clock::seconds()))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "ticks of centuries fit")]
@@ -73,6 +105,21 @@ mod tests {
             scalar: Some(Scalar { value }),
             ..Resource::default()
         }
+    }
+
+    #[test]
+    fn one_look_serves_all_who_ask_at_once() {
+        let recent = Recent::default();
+        let first = recent.table(None);
+        assert!(first.get(i32::try_from(std::process::id()).unwrap()).is_some());
+        // Unless this thread was held up for longer than a table may be used.
+        let before = clock::monotonic();
+        let second = recent.table(None);
+        let shared = Arc::ptr_eq(&first, &second);
+        assert!(
+            shared || clock::monotonic() - before > MAX_AGE / 2,
+            "a fresh table was read again"
+        );
     }
 
     #[test]

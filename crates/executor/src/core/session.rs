@@ -147,6 +147,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use proto::v1::{TaskId, TaskState};
 
     use super::*;
@@ -266,5 +267,61 @@ mod tests {
         session
             .update(running("a"), Uuid::from_u128(u128::MAX), 0.0)
             .unwrap();
+    }
+
+    /// What may happen to a session, with the number of an update or task.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Update(u8),
+        Acknowledge(u8),
+        Launch(u8),
+        Subscribe,
+        Disconnect,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..20_u8).prop_map(Step::Update),
+            (0..20_u8).prop_map(Step::Acknowledge),
+            (0..20_u8).prop_map(Step::Launch),
+            Just(Step::Subscribe),
+            Just(Step::Disconnect),
+        ]
+    }
+
+    proptest! {
+        /// The agent hears of every update: by itself while a subscription stands, or by the next subscription;
+        /// and a subscription names exactly what is not acknowledged, in order.
+        #[test]
+        fn nothing_is_lost_whatever_happens(steps in proptest::collection::vec(step(), 0..200)) {
+            let mut session = session();
+            let mut pending: Vec<u128> = Vec::new();
+            let mut up = false;
+            for step in steps {
+                match step {
+                    Step::Update(number) if !pending.contains(&u128::from(number)) => {
+                        let call = session.update(running("a"), Uuid::from_u128(number.into()), 0.0).unwrap();
+                        prop_assert_eq!(call.is_some(), up);
+                        pending.push(number.into());
+                    }
+                    Step::Update(_) => {}
+                    Step::Acknowledge(number) => {
+                        let uuid = Uuid::from_u128(number.into());
+                        session.on_event(&Event::Acknowledged { task_id: task_id("a"), uuid });
+                        pending.retain(|other| *other != u128::from(number));
+                    }
+                    Step::Launch(number) => session.on_event(&launch(&number.to_string())),
+                    Step::Subscribe => {
+                        up = true;
+                        prop_assert_eq!(named(&mut session).1, pending.clone());
+                    }
+                    Step::Disconnect => {
+                        up = false;
+                        session.disconnected();
+                    }
+                }
+                prop_assert_eq!(session.has_updates(), !pending.is_empty());
+            }
+        }
     }
 }
