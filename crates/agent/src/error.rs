@@ -27,9 +27,9 @@ pub enum Error {
     /// The listening socket, or a process on it, cannot be had.
     #[error("failed to start the agent's process")]
     Process(#[source] process::Error),
-    /// The name of the master cannot be resolved.
-    #[error("failed to find the master '{0}'")]
-    Master(String, #[source] std::io::Error),
+    /// Masters cannot be detected any more.
+    #[error("failed to detect the leading master")]
+    Detector(#[source] election::Error),
     /// The containerizer cannot take over what an earlier agent left.
     #[error("failed to recover containers")]
     Containers(#[source] containerizer::Error),

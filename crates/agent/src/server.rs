@@ -13,7 +13,7 @@ use crate::Error;
 use crate::api::{self, Info};
 use crate::checkpoint::Disk;
 use crate::core::{Agent, Config, Input, Phase};
-use crate::detector::Detector;
+use crate::detector::FixedDetector;
 use crate::flags::Flags;
 use crate::gc::Schedule;
 use crate::machine;
@@ -93,7 +93,7 @@ impl Server {
                 succeeded: ::process::metrics::Counter::default(),
                 failed: ::process::metrics::Counter::default(),
             },
-            detector: Detector::new(flags.master.clone()),
+            detector: Arc::new(FixedDetector::new(flags.master.clone(), runtime.clock().clone())),
             outcome: outcome_sender,
             phase: phase_sender,
         };

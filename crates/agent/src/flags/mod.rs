@@ -4,11 +4,12 @@ mod attributes;
 mod table;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use attributes::parse_attributes;
+use election::Location;
 use process::flags::{Error, Values};
 use proto::v1;
 use resources::Resources;
@@ -35,8 +36,8 @@ pub enum Parsed {
 pub struct Flags {
     /// All of them, as `/flags` shows them, and the warnings about them.
     pub values: Values,
-    /// Where the master is: `host:port`.
-    pub master: String,
+    /// Where the master is.
+    pub master: Location,
     /// Address to bind; that of the host's name when unset.
     pub ip: Option<Ipv4Addr>,
     /// Port to bind; 0 is any.
@@ -128,7 +129,7 @@ impl Flags {
         }
         let attributes = values.text("attributes").map(parse_attributes).transpose();
         Ok(Self {
-            master: needed("master")?,
+            master: master(&needed("master")?)?,
             ip: text(&values, "ip", "expected an IPv4 address")?,
             port: port.ok_or_else(|| rejected(&values, "port", "expected 0 to 65535"))?,
             advertise_ip: text(&values, "advertise_ip", "expected an IPv4 address")?,
@@ -216,14 +217,6 @@ fn refuse_unsafe(values: &Values) -> Result<(), Error> {
             )));
         }
     }
-    let master = values.text("master").unwrap_or_default();
-    if master.starts_with("zk://") {
-        return Err(rejected(
-            values,
-            "master",
-            "this version finds masters by address only: host:port",
-        ));
-    }
     for (name, only) in [
         ("containerizers", "mesos"),
         ("authorizer", "local"),
@@ -245,6 +238,15 @@ fn refuse_unsafe(values: &Values) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Where the master is; this version finds masters by address only.
+fn master(text: &str) -> Result<Location, Error> {
+    let wrong = |why: &dyn std::fmt::Display| Error::Rejected(format!("flag 'master': {why}"));
+    match Location::read(text).map_err(|error| wrong(&error))? {
+        Location::ZooKeeper(_) => Err(wrong(&"this version finds masters by address only: host:port")),
+        location @ Location::Standalone { .. } => Ok(location),
+    }
 }
 
 fn rejected(values: &Values, flag: &str, expected: &str) -> Error {
@@ -285,18 +287,6 @@ fn disabled_endpoints(values: &Values) -> Result<Vec<String>, Error> {
         .and_then(|rules| rules.disabled_endpoints)
         .map(|rule| rule.paths)
         .unwrap_or_default())
-}
-
-/// Splits `host:port`; the port may be left out.
-pub(crate) fn master_address(text: &str) -> (&str, u16) {
-    const PORT: u16 = 5050;
-    if let Ok(address) = text.parse::<SocketAddrV4>() {
-        return (text.split(':').next().unwrap_or_default(), address.port());
-    }
-    match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) => (host, port),
-        _ => (text, PORT),
-    }
 }
 
 #[cfg(test)]
@@ -345,8 +335,16 @@ mod tests {
 
     #[test]
     fn the_master_is_a_host_and_a_port() {
-        assert_eq!(master_address("127.0.0.1:5050"), ("127.0.0.1", 5050));
-        assert_eq!(master_address("m.example:15050"), ("m.example", 15050));
-        assert_eq!(master_address("m.example"), ("m.example", 5050));
+        let flags = parse(&NEEDED).unwrap();
+        assert_eq!(
+            flags.master,
+            Location::Standalone {
+                host: "127.0.0.1".into(),
+                port: 5050
+            }
+        );
+        let wrong = |master: &str| parse(&[master, NEEDED[1]]).unwrap_err();
+        assert!(wrong("--master=nowhere").contains("flag 'master'"));
+        assert!(wrong("--master=zk://a:2181/mesos").contains("by address only"));
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use ::process::http::{Pipe, Reply, Request, Response};
 use ::process::{Context, Process, Time, Timer, Upid};
 use containerizer::Containerizer;
+use election::Detector;
 use proto::ContentType;
 use tokio::sync::watch;
 
@@ -20,7 +21,6 @@ use crate::Error;
 use crate::api::Info;
 use crate::checkpoint::Disk;
 use crate::core::{Agent, ContainerId, Exit, Input, Output, Phase, RequestId, StreamId};
-use crate::detector::Detector;
 use crate::outbox::Outbox;
 use crate::writer::Writer;
 pub(crate) use garbage::Garbage;
@@ -59,7 +59,9 @@ pub(crate) struct AgentProcess {
     writer: Option<Writer>,
     outbox: Outbox,
     pub(crate) garbage: Garbage,
-    detector: Detector,
+    detector: Arc<dyn Detector>,
+    /// Counts the searches for a master: what an older one finds is of no interest.
+    search: u64,
     timer: Option<(Time, Timer)>,
     pub(crate) containers: ContainerCounts,
     outputs: Vec<Output>,
@@ -85,7 +87,7 @@ pub(crate) struct Parts {
     pub(crate) containerizer: Arc<dyn Containerizer>,
     pub(crate) disk: Disk,
     pub(crate) garbage: Garbage,
-    pub(crate) detector: Detector,
+    pub(crate) detector: Arc<dyn Detector>,
     pub(crate) outcome: watch::Sender<Outcome>,
     pub(crate) phase: watch::Sender<Phase>,
 }
@@ -106,6 +108,7 @@ impl AgentProcess {
             outbox: Outbox::default(),
             garbage: parts.garbage,
             detector: parts.detector,
+            search: 0,
             timer: None,
             containers: ContainerCounts::default(),
             outputs: Vec::new(),

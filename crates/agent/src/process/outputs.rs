@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::process::{Context, LinkMode, Upid};
 use containerizer::{Containerizer, Launched};
 use futures_util::FutureExt;
+use proto::v1::MasterInfo;
 
 use super::AgentProcess;
 use crate::Error;
@@ -105,11 +106,24 @@ impl AgentProcess {
         }
     }
 
-    fn detect(&self, ctx: &Context<Self>) {
-        let (detector, clock) = (self.detector.clone(), ctx.runtime().clock().clone());
-        let detected = async move { detector.detect(&clock).await };
-        ctx.then(detected, |this, ctx, master| {
-            this.step(ctx, Input::Detected(Some(master)))
+    /// Finds the master anew, then follows it.
+    fn detect(&mut self, ctx: &Context<Self>) {
+        self.search += 1;
+        self.follow(ctx, self.search, None);
+    }
+
+    fn follow(&self, ctx: &Context<Self>, search: u64, previous: Option<MasterInfo>) {
+        let detector = Arc::clone(&self.detector);
+        let detected = async move { detector.detect(previous).await };
+        ctx.then(detected, move |this, ctx, found| match found {
+            _ if this.search != search => {}
+            Ok(master) => {
+                this.step(ctx, Input::Detected(master.clone()));
+                if this.search == search {
+                    this.follow(ctx, search, master);
+                }
+            }
+            Err(error) => this.finish(ctx, Err(Error::Detector(error))),
         });
     }
 
