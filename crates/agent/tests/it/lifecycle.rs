@@ -187,13 +187,14 @@ fn a_removed_framework_ends_without_a_word() {
 fn a_lost_stream_keeps_the_executor_and_a_second_one_replaces_the_first() {
     let mut bench = Bench::registered();
     bench.running();
+    bench.update("exec1", status("exec1", TaskState::TaskRunning, 1));
     let out = bench.subscribe("exec1");
     assert!(
         out.iter().any(|output| matches!(output, Output::CloseStream(_))),
         "{out:?}"
     );
     assert_eq!(events(&out), [Event::Subscribed]);
-    bench.step(Input::StreamClosed(agent::core::StreamId(2)));
+    bench.step(Input::StreamClosed(agent::core::StreamId(3)));
     let out = bench.kill("exec1");
     assert!(events(&out).is_empty(), "nobody listens");
 }
