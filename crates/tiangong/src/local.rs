@@ -32,7 +32,12 @@ pub(crate) struct Args {
     #[arg(long, default_value = "127.0.0.1")]
     ip: Ipv4Addr,
     /// Where state and sandboxes are kept [default: ~/.local/state/tiangong/local]
-    #[arg(long, alias = "work-dir", value_name = "DIR", conflicts_with = "ephemeral")]
+    #[arg(
+        long = "work_dir",
+        alias = "work-dir",
+        value_name = "DIR",
+        conflicts_with = "ephemeral"
+    )]
     work_dir: Option<PathBuf>,
     /// Keep nothing: state and sandboxes live in a temporary folder that is removed at the end
     #[arg(long)]

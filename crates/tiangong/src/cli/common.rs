@@ -189,11 +189,12 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 /// The sum of a scalar resource, as people write it: no zeros at the end.
 pub(crate) fn amount(resources: &[v1::Resource], name: &str) -> String {
     let named = resources.iter().filter(|resource| resource.name == name);
-    // Adding doubles may leave a crumb; resources are exact to the third decimal.
-    let sum: f64 = named
-        .filter_map(|resource| resource.scalar.as_ref())
-        .map(|scalar| scalar.value)
-        .sum();
+    // Adding doubles may leave a crumb; resources are exact to the third decimal. The sum of nothing is -0.
+    let sum = 0.0
+        + named
+            .filter_map(|resource| resource.scalar.as_ref())
+            .map(|scalar| scalar.value)
+            .sum::<f64>();
     let text = format!("{sum:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

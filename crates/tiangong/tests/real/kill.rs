@@ -99,7 +99,7 @@ fn task(number: usize, mark: &str, agent: &v1::AgentId) -> v1::TaskInfo {
     let command = format!(
         "sleep 600 & sleep 0.{}; kill $!; exit {}",
         2 + number % 7,
-        if number % 4 == 0 { 3 } else { 0 }
+        if number.is_multiple_of(4) { 3 } else { 0 }
     );
     v1::TaskInfo {
         name: name.clone(),
@@ -134,13 +134,10 @@ async fn drive(
         let Ok(signal) = tokio::time::timeout(Duration::from_millis(100), scheduler.next()).await else {
             continue;
         };
-        let event = match signal
+        let signal = signal
             .expect("the subscription does not end")
-            .expect("the framework is not refused")
-        {
-            Signal::Event(event) => event,
-            _ => continue,
-        };
+            .expect("the framework is not refused");
+        let Signal::Event(event) = signal else { continue };
         if let Some(offers) = &event.offers {
             for offer in &offers.offers {
                 // What fits, a few at a time, so that launches spread over the whole run.

@@ -1,8 +1,10 @@
 //! Tests of the real binary: real processes, real sockets, real kills.
 
 #![allow(unreachable_pub, reason = "shared between the modules of one test binary")]
+#![allow(clippy::print_stdout, reason = "a test says what it lacks and what it saw")]
 
 mod bad_input;
 mod conformance;
+mod interop;
 mod kill;
 mod support;

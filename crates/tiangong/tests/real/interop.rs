@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::print_stdout,
     reason = "a test starts the programs it tests, polls them, and says what it lacks"
 )]
 
@@ -15,47 +14,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The binary under test.
-const BINARY: &str = env!("CARGO_BIN_EXE_tiangong");
+use crate::support::cluster::BINARY;
+use crate::support::{program, shared, skip, within};
 
 /// How long anything here may take; compilers are slow on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
-/// Between two looks at a running program.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// Says that a test is skipped for want of `what`; with `CI=true` that is a failure.
-fn skip(what: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "CI lacks {what}"
-    );
-    println!("skipped: needs {what}");
-}
 
 /// Polls until there is a value.
-fn wait<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let mut waited = Duration::ZERO;
-    loop {
-        if let Some(value) = probe() {
-            return value;
-        }
-        assert!(waited < LIMIT, "gave up waiting for {what}");
-        std::thread::sleep(PAUSE);
-        waited += PAUSE;
-    }
+fn wait<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    within(LIMIT, probe).unwrap_or_else(|| panic!("gave up waiting for {what}"))
 }
 
 /// Whether a program of that name is on the `PATH`.
 fn is_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-}
-
-/// The folder of recordings and clients beside the repository, if it is there.
-fn shared() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let path = std::env::var_os("TIANGONG_SHARED").map_or(beside, PathBuf::from);
-    path.is_dir().then_some(path)
+    program(name).is_some()
 }
 
 /// `tiangong local` on free ports; ended with the test.
@@ -154,14 +126,13 @@ impl Drop for Local {
         // The orderly way first: it takes the agents and their tasks with it.
         let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a process id is positive"));
         let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        for _ in 0..500 {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(PAUSE);
+        let ended = within(Duration::from_secs(10), || {
+            (!matches!(self.child.try_wait(), Ok(None))).then_some(())
+        });
+        if ended.is_none() {
+            let _gone = self.child.kill();
+            let _status = self.child.wait();
         }
-        let _gone = self.child.kill();
-        let _status = self.child.wait();
     }
 }
 
