@@ -15,6 +15,7 @@ use proto::v1::MasterInfo;
 use proto::{Message, internal};
 use storage::Store;
 use storage::registry::Operation;
+use tokio::sync::watch;
 
 use crate::Error;
 use crate::core::RegistryOperation;
@@ -44,6 +45,18 @@ pub(crate) struct Registrar {
     queued: Arc<AtomicUsize>,
 }
 
+/// Tells when the thread has ended and the store is free for the next master.
+#[derive(Debug, Clone)]
+pub(crate) struct Closed(watch::Receiver<()>);
+
+impl Closed {
+    /// Waits for it.
+    pub(crate) async fn wait(mut self) {
+        // Nothing is ever sent; an error says that the thread is gone.
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
 /// Called once: with the result, or when it is late.
 type Done<T> = Arc<Mutex<Option<Box<dyn FnOnce(Result<T, Error>) + Send>>>>;
 
@@ -53,7 +66,7 @@ enum Request {
 }
 
 impl Registrar {
-    /// Starts the thread. Nothing is read before [`recover`](Self::recover).
+    /// Starts the thread, which ends with the registrar. Nothing is read before [`recover`](Self::recover).
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -62,7 +75,7 @@ impl Registrar {
         master: MasterInfo,
         timeouts: Timeouts,
         runtime: &Runtime,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Closed), Error> {
         let (requests, receiver) = sync_channel(QUEUE);
         let queued = Arc::new(AtomicUsize::new(0));
         let metrics = Metrics::register(runtime, &queued);
@@ -73,16 +86,22 @@ impl Registrar {
             metrics,
             queued: Arc::clone(&queued),
         };
+        let (open, closed) = watch::channel(());
         std::thread::Builder::new()
             .name("registrar".to_owned())
-            .spawn(move || worker.run(&receiver))
+            .spawn(move || {
+                worker.run(&receiver);
+                // Only now is the store let go.
+                drop(open);
+            })
             .map_err(|error| Error::Open(Box::new(error)))?;
-        Ok(Self {
+        let registrar = Self {
             requests,
             clock: runtime.clock().clone(),
             timeouts,
             queued,
-        })
+        };
+        Ok((registrar, Closed(closed)))
     }
 
     /// Becomes the store's leader and reads the registry.

@@ -13,7 +13,7 @@ use crate::core::{Config, HEARTBEAT_INTERVAL, Master};
 use crate::flags::Registry;
 use crate::hub::{self, Hub};
 use crate::process::{MasterProcess, Settings};
-use crate::registrar::{Registrar, Timeouts};
+use crate::registrar::{Closed, Registrar, Timeouts};
 use crate::{Error, Flags};
 
 /// A running master. Dropping it leaves it running as long as the tokio runtime does.
@@ -22,6 +22,7 @@ pub struct Server {
     runtime: Runtime,
     process: Handle<MasterProcess>,
     failure: watch::Receiver<Option<Arc<Error>>>,
+    closed: Closed,
 }
 
 /// Bytes of events that one scheduler may leave unread, unless a flag says otherwise.
@@ -43,7 +44,7 @@ impl Server {
             fetch: flags.registry_fetch_timeout,
             store: flags.registry_store_timeout,
         };
-        let registrar = Registrar::start(store(&flags)?, info.clone(), timeouts, &runtime)?;
+        let (registrar, closed) = Registrar::start(store(&flags)?, info.clone(), timeouts, &runtime)?;
         tracing::info!(
             "Master {} ({}) started on {}",
             info.id,
@@ -82,6 +83,7 @@ impl Server {
             runtime,
             process,
             failure,
+            closed,
         })
     }
 
@@ -107,12 +109,14 @@ impl Server {
         }
     }
 
-    /// Stops: ends all streams, closes all connections, and waits until every process is gone.
+    /// Stops: ends all streams, closes all connections, and waits until every process is gone and the registry is
+    /// closed.
     pub async fn stop(&self) {
         tracing::info!("Stopping the master");
         self.process.terminate();
         self.process.wait().await;
         self.runtime.shutdown().await;
+        self.closed.clone().wait().await;
     }
 }
 

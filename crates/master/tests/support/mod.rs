@@ -14,14 +14,14 @@ use tokio::net::{TcpSocket, TcpStream};
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts a master on any port of 127.0.0.1; flags come on top.
+/// Starts a master on any port of 127.0.0.1, with its registry in memory; flags come on top.
 pub(crate) async fn master(flags: &[&str]) -> Server {
-    let usual = [
-        "--ip=127.0.0.1",
-        "--port=0",
-        "--registry=in_memory",
-        "--hostname=localhost",
-    ];
+    master_with(&[&["--registry=in_memory"], flags].concat()).await
+}
+
+/// The same, with the registry that the flags say.
+pub(crate) async fn master_with(flags: &[&str]) -> Server {
+    let usual = ["--ip=127.0.0.1", "--port=0", "--hostname=localhost"];
     let args = usual.iter().chain(flags).map(|flag| (*flag).to_owned());
     let Parsed::Run(flags) = Flags::parse(args, []).unwrap() else {
         panic!("not to be run")

@@ -1,0 +1,80 @@
+//! What a master knows after it was started anew on the same work directory.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod support;
+
+use process::{Context, Process, Runtime, Settings, Upid};
+use proto::internal::{RegisterSlaveMessage, SlaveRegisteredMessage};
+use proto::v1;
+use serde_json::json;
+use support::{http, until, v1 as call};
+use tokio::sync::mpsc;
+
+/// Speaks as an agent: registers, and tells its id.
+struct Agent {
+    master: Upid,
+    registered: mpsc::UnboundedSender<String>,
+}
+
+impl Process for Agent {
+    fn initialize(&mut self, context: &mut Context<Self>) {
+        context.install(|this: &mut Self, _, _, message: SlaveRegisteredMessage| {
+            this.registered.send(message.slave_id.value).unwrap();
+        });
+        let slave = v1::AgentInfo {
+            hostname: "here".to_owned(),
+            port: Some(5051),
+            resources: resources::Resources::parse("cpus:4;mem:1024").unwrap().to_proto(),
+            ..v1::AgentInfo::default()
+        };
+        let version = "1.12.0".to_owned();
+        let register = RegisterSlaveMessage {
+            slave,
+            version: Some(version),
+            ..RegisterSlaveMessage::default()
+        };
+        context.send(&self.master, &register);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admitted_agent_is_remembered_by_the_next_master() {
+    let dir = tempfile::tempdir().unwrap();
+    let work_dir = format!("--work_dir={}", dir.path().display());
+    let flags = ["--registry=replicated_log", work_dir.as_str()];
+    let first = support::master_with(&flags).await;
+    let runtime = Runtime::start(Settings::loopback(0)).await.unwrap();
+    let (registered, mut ids) = mpsc::unbounded_channel();
+    let agent = Agent {
+        master: first.runtime().upid("master"),
+        registered,
+    };
+    runtime.spawn("slave(1)", agent).unwrap();
+    let id = tokio::time::timeout(support::PATIENCE, ids.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    let agents = call(first.address(), &json!({"type": "GET_AGENTS"})).await.json();
+    assert_eq!(agents["get_agents"]["agents"][0]["agent_info"]["id"]["value"], id);
+    let metrics = http(first.address(), "GET", "/metrics/snapshot", &[], b"")
+        .await
+        .json();
+    assert!(metrics["registrar/state_store_ms/count"].as_f64().unwrap() >= 1.0);
+    runtime.shutdown().await;
+    first.stop().await;
+
+    let second = support::master_with(&flags).await;
+    let listed = async || {
+        call(second.address(), &json!({"type": "GET_AGENTS"}))
+            .await
+            .json()
+    };
+    until(async || listed().await["get_agents"]["recovered_agents"][0]["id"]["value"] == id).await;
+    let state = http(second.address(), "GET", "/state", &[], b"").await.json();
+    assert_eq!(
+        (&state["slaves"], &state["recovered_slaves"][0]["hostname"]),
+        (&json!([]), &json!("here"))
+    );
+    second.stop().await;
+}
