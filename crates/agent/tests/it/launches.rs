@@ -28,9 +28,11 @@ fn a_command_task_is_on_disk_before_its_executor_starts() {
     };
     assert_eq!(config.command.value(), "/usr/libexec/mesos/mesos-executor");
     assert_eq!(config.user.as_deref(), Some("root"));
-    let sandbox = format!("/work/slaves/{AGENT}/frameworks/{FRAMEWORK}/executors/exec1/runs/{container}");
+    let sandbox = format!(
+        "/var/lib/mesos/agent/slaves/{AGENT}/frameworks/{FRAMEWORK}/executors/exec1/runs/{container}"
+    );
     assert_eq!(config.directory.to_str(), Some(sandbox.as_str()));
-    let pid = sandbox.replace("/work/", "/work/meta/") + "/pids/forked.pid";
+    let pid = sandbox.replace("/agent/slaves/", "/agent/meta/slaves/") + "/pids/forked.pid";
     assert_eq!(
         config.pid_checkpoint.as_deref().and_then(|path| path.to_str()),
         Some(pid.as_str())

@@ -33,7 +33,7 @@ pub(crate) fn config() -> Config {
     let register: internal::RegisterSlaveMessage = proto::decode(read_golden("register_slave.pb")).unwrap();
     let mut info = register.slave;
     resources::format::upgrade(&mut info.resources);
-    Config::new(pid, info, "/work")
+    Config::new(pid, info, "/var/lib/mesos/agent")
 }
 
 pub(crate) struct Bench {
