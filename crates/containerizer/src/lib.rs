@@ -114,9 +114,12 @@ pub(crate) const OWN_PROGRAMS: [&str; 3] = [launch::NAME, fetcher::NAME, "mesos-
 #[must_use]
 pub fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
     let (name, arguments) = arguments.split_first()?;
-    match Path::new(name).file_name()?.to_str()? {
-        launch::NAME => Some(launch::main(arguments)),
-        fetcher::NAME => Some(fetcher::main()),
-        _ => None,
-    }
+    let name = Path::new(name).file_name()?.to_str()?;
+    let main: &dyn Fn() -> ExitCode = match name {
+        launch::NAME => &|| launch::main(arguments),
+        fetcher::NAME => &fetcher::main,
+        _ => return None,
+    };
+    program::set_process_name(name);
+    Some(main())
 }

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use containerizer::proc::{Table, kill_members, signal};
-use containerizer::program::Running;
+use containerizer::program::{Running, set_process_name};
 
 use uuid::Uuid;
 
@@ -30,6 +30,7 @@ const SIGTERM: i32 = 15;
 /// To be called on the main thread, with no other thread alive: the task dies with the thread that started it.
 #[must_use]
 pub fn main(arguments: &[OsString]) -> ExitCode {
+    set_process_name(NAME);
     let run = || -> Result<bool, Error> {
         let user = user(arguments)?;
         let config = Config::from_env()?;

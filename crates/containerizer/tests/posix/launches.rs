@@ -73,6 +73,10 @@ async fn pid_first() {
     let helper = fixture.launch("c1", &command).await;
     fixture.wait("c1").await;
     assert_eq!(fixture.stdout("c1"), format!("{0}\n{0}\n", helper.pid));
+
+    let helper = fixture.launch("c2", "cat /proc/$PPID/comm").await;
+    assert_eq!(fixture.wait("c2").await.status, Some(0), "{helper:?}");
+    assert_eq!(fixture.stdout("c2"), "mesos-container\n", "what people see in ps");
 }
 
 async fn signals() {
