@@ -1,1 +1,12 @@
-//! Emulated agents and frameworks, the simulated cluster, load generation.
+//! The simulated cluster: a real master core, real agent cores, emulated executors and schedulers, one thread.
+//!
+//! Everything that could differ between two runs (network, clock, disks, crashes, ids, think times) comes from
+//! one seed: same seed, same trace. After every step all [`invariants`] are checked; after the faults have
+//! ended the cluster must converge. A failure names the seed that shows it again:
+//!
+//! ```no_run
+//! testkit::sim::seeds(200, |seed| testkit::sim::World::new(seed, Default::default()).run());
+//! ```
+
+pub mod invariants;
+pub mod sim;

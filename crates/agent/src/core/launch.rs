@@ -123,7 +123,11 @@ impl Agent {
         versions: &[ResourceVersionUuid],
         out: &mut Vec<Output>,
     ) {
-        if matches!(self.phase, Phase::Recovering | Phase::Terminating) {
+        // A launch that a partition held up must not start what the re-registration, already sent, does not name.
+        if matches!(
+            self.phase,
+            Phase::Recovering | Phase::Disconnected | Phase::Terminating
+        ) {
             tracing::warn!(framework = %launch.id, phase = ?self.phase, "dropping a launch; reconciliation will tell");
             return;
         }

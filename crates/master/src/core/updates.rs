@@ -136,7 +136,10 @@ impl Master {
         let shared = news.then(|| Arc::new(status.clone()));
         let message = task.message.modify();
         message.set_state(state);
-        if status.uuid.is_some() {
+        // A copy of an earlier update may come late, over an older connection: the end stays what is to be
+        // acknowledged, or the task would never go.
+        let late = is_terminal(message.status_update_state()) && !is_terminal(status.state());
+        if status.uuid.is_some() && !late {
             message.set_status_update_state(status.state());
             message.status_update_uuid.clone_from(&status.uuid);
         }

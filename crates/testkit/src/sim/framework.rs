@@ -1,0 +1,506 @@
+//! Frameworks: schedulers that speak the v1 API, reconnect, acknowledge explicitly and reconcile.
+
+use super::event::{Event, Host};
+use super::messages::Packet;
+use super::world::World;
+use crate::invariants::Fact;
+use bytes::Bytes;
+use master::core::{FrameworkId, StreamId, TaskId};
+use process::Time;
+use proto::v1;
+use proto::v1::TaskState;
+use proto::v1::framework_info::capability::Type as Capability;
+use proto::v1::scheduler::call::{self, Type};
+use proto::v1::scheduler::{Call, event};
+use rand::Rng;
+use resources::Resources;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Without any event for so long the stream is taken for dead.
+const SILENCE: Duration = Duration::from_secs(45);
+const TICK: u64 = 10_000;
+/// What each task takes.
+const TASK: &str = "cpus:0.5;mem:64";
+
+/// One scheduler. What it knows of its tasks outlives its process.
+#[derive(Debug)]
+pub struct Scheduler {
+    index: usize,
+    lives: u64,
+    up: bool,
+    id: Option<v1::FrameworkId>,
+    /// Tells answers to an earlier SUBSCRIBE from those to the present one.
+    attempt: u64,
+    stream: Option<StreamId>,
+    subscribed: bool,
+    subscribing: bool,
+    last_event: Time,
+    offers: Vec<v1::OfferId>,
+    to_launch: usize,
+    ticks: u64,
+    /// By id.
+    pub tasks: BTreeMap<TaskId, SeenTask>,
+}
+
+/// What a scheduler has seen of one task.
+#[derive(Clone, Debug)]
+pub struct SeenTask {
+    agent: v1::AgentId,
+    /// The latest state that it was told.
+    pub state: TaskState,
+    /// The terminal state that it was told first.
+    pub terminal: Option<TaskState>,
+    /// Ids of the updates, each once, in the order in which they came.
+    pub seen: Vec<Bytes>,
+}
+
+impl Scheduler {
+    pub(crate) fn new(index: usize, tasks: usize) -> Self {
+        Self {
+            index,
+            lives: 0,
+            up: false,
+            id: None,
+            attempt: 0,
+            stream: None,
+            subscribed: false,
+            subscribing: false,
+            last_event: Time::EPOCH,
+            offers: Vec::new(),
+            to_launch: tasks,
+            ticks: 0,
+            tasks: BTreeMap::new(),
+        }
+    }
+
+    /// The id it was given.
+    pub fn id(&self) -> Option<FrameworkId> {
+        self.id.as_ref().map(FrameworkId::from)
+    }
+
+    /// Whether it is subscribed as far as it knows.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscribed
+    }
+
+    /// How many tasks it has still to launch.
+    pub fn left(&self) -> usize {
+        self.to_launch
+    }
+
+    pub(crate) fn life(&self) -> Option<u64> {
+        self.up.then_some(self.lives)
+    }
+
+    fn info(&self) -> v1::FrameworkInfo {
+        let capability = |kind: Capability| v1::framework_info::Capability {
+            r#type: Some(kind.into()),
+        };
+        v1::FrameworkInfo {
+            user: "root".to_owned(),
+            name: format!("framework-{}", self.index),
+            id: self.id.clone(),
+            failover_timeout: Some(1_000_000.0),
+            checkpoint: Some(true),
+            roles: vec![format!("role-{}", self.index % 2)],
+            capabilities: vec![
+                capability(Capability::MultiRole),
+                capability(Capability::PartitionAware),
+                capability(Capability::ReservationRefinement),
+            ],
+            ..v1::FrameworkInfo::default()
+        }
+    }
+}
+
+/// Whether a task in this state is over, for a scheduler that is PARTITION_AWARE.
+pub(crate) fn is_terminal(state: TaskState) -> bool {
+    matches!(
+        state,
+        TaskState::TaskFinished
+            | TaskState::TaskFailed
+            | TaskState::TaskKilled
+            | TaskState::TaskError
+            | TaskState::TaskLost
+            | TaskState::TaskDropped
+            | TaskState::TaskGone
+            | TaskState::TaskGoneByOperator
+    )
+}
+
+impl World {
+    pub(crate) fn start_framework(&mut self, index: usize) {
+        let framework = &mut self.frameworks[index];
+        framework.lives += 1;
+        framework.up = true;
+        framework.subscribing = false;
+        let life = framework.lives;
+        self.subscribe_later(index);
+        let at = self.now + Duration::from_millis(TICK);
+        self.schedule(
+            at,
+            Event::Tick {
+                framework: index,
+                life,
+            },
+        );
+    }
+
+    pub(crate) fn stop_framework(&mut self, index: usize) {
+        let framework = &mut self.frameworks[index];
+        framework.up = false;
+        framework.stream = None;
+        framework.subscribed = false;
+        framework.offers.clear();
+    }
+
+    /// The connection is gone; another is made.
+    pub(crate) fn framework_disconnects(&mut self, index: usize) {
+        let framework = &mut self.frameworks[index];
+        framework.stream = None;
+        framework.subscribed = false;
+        framework.offers.clear();
+        if framework.up {
+            self.subscribe_later(index);
+        }
+    }
+
+    fn subscribe_later(&mut self, index: usize) {
+        if self.frameworks[index].subscribing {
+            return;
+        }
+        self.frameworks[index].subscribing = true;
+        let at = self.soon(100, 3_000);
+        let life = self.frameworks[index].lives;
+        self.schedule(
+            at,
+            Event::Subscribe {
+                framework: index,
+                life,
+            },
+        );
+    }
+
+    pub(crate) fn framework_subscribes(&mut self, index: usize) {
+        let now = self.now;
+        let framework = &mut self.frameworks[index];
+        framework.subscribing = false;
+        framework.attempt += 1;
+        framework.last_event = now;
+        framework.stream = None;
+        framework.subscribed = false;
+        let attempt = framework.attempt;
+        let subscribe = Box::new(call::Subscribe {
+            framework_info: framework.info(),
+            ..call::Subscribe::default()
+        });
+        if self.is_up(Host::Master) {
+            self.send(
+                Host::Framework(index),
+                Host::Master,
+                Packet::Subscribe { attempt, subscribe },
+            );
+        } else {
+            self.subscribe_later(index);
+        }
+    }
+
+    /// Looks after the connection, gives back offers it sits on, asks after its tasks.
+    pub(crate) fn framework_tick(&mut self, index: usize) {
+        let life = self.frameworks[index].lives;
+        let at = self.now + Duration::from_millis(TICK);
+        self.schedule(
+            at,
+            Event::Tick {
+                framework: index,
+                life,
+            },
+        );
+        let framework = &mut self.frameworks[index];
+        framework.ticks += 1;
+        if self.now.since(framework.last_event) > SILENCE {
+            if let Some(stream) = framework.stream {
+                self.send(Host::Framework(index), Host::Master, Packet::Hangup { stream });
+            }
+            self.framework_disconnects(index);
+            return;
+        }
+        if !self.frameworks[index].subscribed {
+            return;
+        }
+        let offers = std::mem::take(&mut self.frameworks[index].offers);
+        if !offers.is_empty() {
+            self.decline(index, offers);
+        }
+        if self.frameworks[index].ticks.is_multiple_of(3) {
+            self.reconcile(index);
+        }
+    }
+
+    fn call(&mut self, index: usize, kind: Type, fill: impl FnOnce(&mut Call)) {
+        let framework = &self.frameworks[index];
+        let (Some(stream), true) = (framework.stream, framework.subscribed) else {
+            return;
+        };
+        let mut call = Call {
+            framework_id: framework.id.clone(),
+            r#type: Some(kind.into()),
+            ..Call::default()
+        };
+        fill(&mut call);
+        self.send(
+            Host::Framework(index),
+            Host::Master,
+            Packet::Call {
+                stream,
+                call: Box::new(call),
+            },
+        );
+    }
+
+    fn decline(&mut self, index: usize, offer_ids: Vec<v1::OfferId>) {
+        let seconds = if self.frameworks[index].to_launch > 0 {
+            5.0
+        } else {
+            60.0
+        };
+        let filters = Some(v1::Filters {
+            refuse_seconds: Some(seconds),
+        });
+        self.call(index, Type::Decline, |call| {
+            call.decline = Some(call::Decline { offer_ids, filters })
+        });
+    }
+
+    fn reconcile(&mut self, index: usize) {
+        let tasks: Vec<call::reconcile::Task> = self.frameworks[index]
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.terminal.is_none())
+            .map(|(id, task)| call::reconcile::Task {
+                task_id: v1::TaskId {
+                    value: id.as_str().to_owned(),
+                },
+                agent_id: Some(task.agent.clone()),
+            })
+            .collect();
+        if !tasks.is_empty() {
+            self.call(index, Type::Reconcile, |call| {
+                call.reconcile = Some(call::Reconcile { tasks })
+            });
+        }
+    }
+
+    pub(crate) fn framework_receives(&mut self, index: usize, packet: Packet) {
+        let now = self.now;
+        let framework = &mut self.frameworks[index];
+        if !framework.up {
+            return;
+        }
+        match packet {
+            Packet::Opened { attempt, stream } => {
+                if attempt == framework.attempt {
+                    framework.stream = Some(stream);
+                    framework.last_event = now;
+                } else {
+                    self.send(Host::Framework(index), Host::Master, Packet::Hangup { stream });
+                }
+            }
+            Packet::Event { stream, event } if framework.stream == Some(stream) => {
+                framework.last_event = now;
+                self.framework_reads(index, *event);
+            }
+            Packet::StreamEnd { stream } if framework.stream == Some(stream) => {
+                self.framework_disconnects(index);
+            }
+            _ => {}
+        }
+    }
+
+    fn framework_reads(&mut self, index: usize, event: v1::scheduler::Event) {
+        match event.r#type() {
+            event::Type::Subscribed => {
+                if let Some(subscribed) = event.subscribed {
+                    let framework = &mut self.frameworks[index];
+                    framework.id = Some(subscribed.framework_id);
+                    framework.subscribed = true;
+                    self.reconcile(index);
+                }
+            }
+            event::Type::Offers => {
+                for offer in event.offers.map(|offers| offers.offers).unwrap_or_default() {
+                    self.framework_is_offered(index, offer);
+                }
+            }
+            event::Type::Rescind => {
+                if let Some(rescind) = event.rescind {
+                    self.frameworks[index]
+                        .offers
+                        .retain(|offer| *offer != rescind.offer_id);
+                }
+            }
+            event::Type::Update => {
+                if let Some(update) = event.update {
+                    self.framework_is_updated(index, update.status);
+                }
+            }
+            event::Type::Error => {
+                let text = event.error.map(|error| error.message).unwrap_or_default();
+                self.fact(Fact::Broken(format!("framework {index} gets an error: {text}")));
+            }
+            _ => {}
+        }
+    }
+
+    fn framework_is_offered(&mut self, index: usize, offer: v1::Offer) {
+        let sits = self.rng.random_ratio(1, 10);
+        let most = self.rng.random_range(1..4);
+        let framework = &mut self.frameworks[index];
+        if sits {
+            framework.offers.push(offer.id);
+            return;
+        }
+        let Some(tasks) = framework.plan(&offer, most) else {
+            self.decline(index, vec![offer.id]);
+            return;
+        };
+        for task in &tasks {
+            let seen = SeenTask {
+                agent: offer.agent_id.clone(),
+                state: TaskState::TaskStaging,
+                terminal: None,
+                seen: Vec::new(),
+            };
+            self.frameworks[index]
+                .tasks
+                .insert(TaskId::from(&task.task_id), seen);
+        }
+        let operation = v1::offer::Operation {
+            r#type: Some(v1::offer::operation::Type::Launch.into()),
+            launch: Some(v1::offer::operation::Launch { task_infos: tasks }),
+            ..v1::offer::Operation::default()
+        };
+        let accept = call::Accept {
+            offer_ids: vec![offer.id],
+            operations: vec![operation],
+            filters: Some(v1::Filters {
+                refuse_seconds: Some(1.0),
+            }),
+        };
+        self.call(index, Type::Accept, |call| call.accept = Some(accept));
+    }
+
+    fn framework_is_updated(&mut self, index: usize, status: v1::TaskStatus) {
+        let id = TaskId::from(&status.task_id);
+        let state = status.state();
+        let kills = state == TaskState::TaskRunning && self.rng.random_ratio(1, 10);
+        let framework = &mut self.frameworks[index];
+        if let Some(task) = framework.tasks.get_mut(&id) {
+            let uuid = status.uuid.clone().filter(|uuid| !uuid.is_empty());
+            // The same update may come again, and late: it is known by its id and says nothing new. Nor does the
+            // answer to a question that was asked before the task ended.
+            let repeated = uuid.as_ref().is_some_and(|uuid| task.seen.contains(uuid));
+            let answer = status.reason() == v1::task_status::Reason::Reconciliation;
+            if !(repeated || answer && task.terminal.is_some()) {
+                let first = task.terminal;
+                if is_terminal(state) {
+                    task.terminal.get_or_insert(state);
+                }
+                task.state = state;
+                task.seen.extend(uuid.clone());
+                let by_executor = status.source() == v1::task_status::Source::Executor;
+                let framework = framework.id();
+                self.fact(Fact::Seen {
+                    framework,
+                    task: id.clone(),
+                    state,
+                    first,
+                    uuid,
+                    by_executor,
+                });
+            }
+        } else {
+            self.fact(Fact::Broken(format!(
+                "framework {index} is told of a task that it never launched: {id}"
+            )));
+        }
+        if status.uuid.as_ref().is_some_and(|uuid| !uuid.is_empty()) {
+            let slow = self.rng.random_ratio(1, 20);
+            let at = if slow {
+                self.soon(3_000, 15_000)
+            } else {
+                self.soon(1, 300)
+            };
+            let life = self.frameworks[index].lives;
+            let status = Box::new(status);
+            self.schedule(
+                at,
+                Event::Acknowledge {
+                    framework: index,
+                    life,
+                    status,
+                },
+            );
+        }
+        if kills {
+            let agent_id = self.frameworks[index]
+                .tasks
+                .get(&id)
+                .map(|task| task.agent.clone());
+            let task_id = v1::TaskId {
+                value: id.as_str().to_owned(),
+            };
+            let kill = call::Kill {
+                task_id,
+                agent_id,
+                kill_policy: None,
+            };
+            self.call(index, Type::Kill, |call| call.kill = Some(kill));
+        }
+    }
+
+    pub(crate) fn framework_acknowledges(&mut self, index: usize, status: &v1::TaskStatus) {
+        let (Some(agent_id), Some(uuid)) = (status.agent_id.clone(), status.uuid.clone()) else {
+            return;
+        };
+        let acknowledge = call::Acknowledge {
+            agent_id,
+            task_id: status.task_id.clone(),
+            uuid,
+        };
+        self.call(index, Type::Acknowledge, |call| {
+            call.acknowledge = Some(acknowledge)
+        });
+    }
+}
+
+impl Scheduler {
+    /// The tasks to launch with an offer; none = decline it.
+    fn plan(&mut self, offer: &v1::Offer, most: usize) -> Option<Vec<v1::TaskInfo>> {
+        let role = offer
+            .allocation_info
+            .as_ref()
+            .and_then(|info| info.role.clone())?;
+        let one = Resources::parse(TASK).ok()?.allocate(&role);
+        let mut left = Resources::from_proto(&offer.resources).ok()?;
+        let mut tasks = Vec::new();
+        while self.to_launch > 0 && tasks.len() < most && left.contains(&one) {
+            left -= &one;
+            self.to_launch -= 1;
+            let name = format!("f{}-t{}", self.index, self.tasks.len() + tasks.len());
+            tasks.push(v1::TaskInfo {
+                name: name.clone(),
+                task_id: v1::TaskId { value: name },
+                agent_id: offer.agent_id.clone(),
+                resources: one.to_proto(),
+                command: Some(v1::CommandInfo {
+                    value: Some("sleep".to_owned()),
+                    ..v1::CommandInfo::default()
+                }),
+                ..v1::TaskInfo::default()
+            });
+        }
+        (!tasks.is_empty()).then_some(tasks)
+    }
+}

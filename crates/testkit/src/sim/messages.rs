@@ -1,0 +1,124 @@
+//! What travels between hosts, and the two names that a message has at its two ends.
+
+use agent::core::{Received, Sent};
+use master::core::{AgentBound, AgentMessage, ObserverId, StreamId};
+use process::Upid;
+use proto::v1::scheduler;
+
+/// One message on its way.
+#[derive(Clone, Debug)]
+pub(crate) enum Packet {
+    ToMaster {
+        from: Upid,
+        message: Box<AgentMessage>,
+    },
+    Pong {
+        from: Upid,
+        observer: ObserverId,
+    },
+    ToAgent {
+        from: Upid,
+        message: Box<Received>,
+    },
+    Subscribe {
+        attempt: u64,
+        subscribe: Box<scheduler::call::Subscribe>,
+    },
+    Call {
+        stream: StreamId,
+        call: Box<scheduler::Call>,
+    },
+    /// The scheduler's side closed the stream.
+    Hangup {
+        stream: StreamId,
+    },
+    /// The first thing on a stream: it is open, and answers that attempt.
+    Opened {
+        attempt: u64,
+        stream: StreamId,
+    },
+    Event {
+        stream: StreamId,
+        event: Box<scheduler::Event>,
+    },
+    StreamEnd {
+        stream: StreamId,
+    },
+}
+
+impl Packet {
+    pub(crate) fn tag(&self) -> u8 {
+        match self {
+            Self::ToMaster { .. } => 1,
+            Self::Pong { .. } => 2,
+            Self::ToAgent { .. } => 3,
+            Self::Subscribe { .. } => 4,
+            Self::Call { .. } => 5,
+            Self::Hangup { .. } => 6,
+            Self::Opened { .. } => 7,
+            Self::Event { .. } => 8,
+            Self::StreamEnd { .. } => 9,
+        }
+    }
+
+    /// Whether its sender repeats it until it is answered, over the connection that stands: several copies may
+    /// come one after another, but none overtakes anything.
+    pub(crate) fn is_registration(&self) -> bool {
+        match self {
+            Self::ToMaster { message, .. } => {
+                matches!(**message, AgentMessage::Register(_) | AgentMessage::Reregister(_))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether its sender repeats it until it is answered, so that a copy of it may come late over an older
+    /// connection.
+    pub(crate) fn is_repeated(&self) -> bool {
+        match self {
+            Self::ToMaster { message, .. } => matches!(**message, AgentMessage::StatusUpdate(_)),
+            Self::ToAgent { message, .. } => matches!(
+                **message,
+                Received::PingSlave(_) | Received::StatusUpdateAcknowledgement(_)
+            ),
+            Self::Pong { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// What the master receives of what an agent sends; `None` for a pong, which goes to an observer.
+pub(crate) fn to_master(sent: Sent) -> Option<AgentMessage> {
+    Some(match sent {
+        Sent::RegisterSlave(message) => AgentMessage::Register(message),
+        Sent::ReregisterSlave(message) => AgentMessage::Reregister(message),
+        Sent::UnregisterSlave(message) => AgentMessage::Unregister(message),
+        Sent::UpdateSlave(message) => AgentMessage::UpdateAgent(message),
+        Sent::PongSlave(_) => return None,
+        Sent::StatusUpdate(message) => AgentMessage::StatusUpdate(message),
+        Sent::ExitedExecutor(message) => AgentMessage::ExitedExecutor(message),
+        Sent::ExecutorToFramework(message) => AgentMessage::ExecutorToFramework(message),
+    })
+}
+
+/// What an agent receives of what the master sends; `None` for what this agent has no ear for.
+pub(crate) fn to_agent(bound: AgentBound) -> Option<Received> {
+    Some(match bound {
+        AgentBound::Registered(message) => Received::SlaveRegistered(message),
+        AgentBound::Reregistered(message) => Received::SlaveReregistered(message),
+        AgentBound::Ping(message) => Received::PingSlave(message),
+        AgentBound::Shutdown(message) => Received::Shutdown(message),
+        AgentBound::UpdateFramework(message) => Received::UpdateFramework(Box::new(message)),
+        AgentBound::ShutdownFramework(message) => Received::ShutdownFramework(message),
+        AgentBound::RunTask(message) => Received::RunTask(Box::new(message)),
+        AgentBound::RunTaskGroup(message) => Received::RunTaskGroup(Box::new(message)),
+        AgentBound::KillTask(message) => Received::KillTask(message),
+        AgentBound::ShutdownExecutor(message) => Received::ShutdownExecutor(message),
+        AgentBound::Acknowledge(message) => Received::StatusUpdateAcknowledgement(message),
+        AgentBound::FrameworkToExecutor(message) => Received::FrameworkToExecutor(message),
+        AgentBound::ApplyOperation(_)
+        | AgentBound::AcknowledgeOperation(_)
+        | AgentBound::ReconcileOperations(_)
+        | AgentBound::CheckpointResources(_) => return None,
+    })
+}
