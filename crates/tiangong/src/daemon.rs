@@ -52,9 +52,15 @@ fn run_agent(arguments: &[OsString]) -> anyhow::Result<()> {
     block_on(async move {
         let containerizer = Arc::new(Posix::new(containers(&flags)));
         let server = agent::Server::start(flags, containerizer).await?;
+        let mut leave = signal(SignalKind::user_defined1()).context("failed to wait for SIGUSR1")?;
         tokio::select! {
             ended = server.finished() => ended?,
             stopped = told_to_stop() => stopped?,
+            // Compat: SIGUSR1 takes the agent out of the cluster for good (internal-protocol, UnregisterSlaveMessage).
+            _ = leave.recv() => {
+                server.shutdown().await;
+                return Ok(());
+            }
         }
         // Executors go on: the next agent on this work directory finds them again.
         server.stop().await;

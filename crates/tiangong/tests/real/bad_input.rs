@@ -127,8 +127,17 @@ fn attack(address: SocketAddr, apis: &[&str]) {
             "{\"type\":7}",
             "{\"type\":\"NO_SUCH\"}",
             "{\"type\":{}}",
-            "{\"type\":\"SUBSCRIBE\",\"subscribe\":7}",
-            "{\"type\":\"SUBSCRIBE\",\"subscribe\":{\"framework_info\":[]}}",
+            // Operators subscribe without a body: what the others need is an unknown field to them.
+            if *path == "/api/v1" {
+                "{\"type\":\"READ_FILE\",\"read_file\":7}"
+            } else {
+                "{\"type\":\"SUBSCRIBE\",\"subscribe\":7}"
+            },
+            if *path == "/api/v1" {
+                "{\"type\":\"READ_FILE\",\"read_file\":{\"path\":{}}}"
+            } else {
+                "{\"type\":\"SUBSCRIBE\",\"subscribe\":{\"framework_info\":[]}}"
+            },
             "{\"framework_id\":{\"value\":{}},\"type\":\"KILL\"}",
             "{\"type\":\"\\ud800\"}",
             "\u{0}",
