@@ -151,11 +151,11 @@ impl Args {
         }
     }
 
+    /// The name given, or the program's without its folder.
     fn task_name(&self) -> &str {
-        let command = self.command.first().map_or("", String::as_str);
-        self.name
-            .as_deref()
-            .unwrap_or_else(|| command.rsplit('/').next().unwrap_or(command))
+        let words = self.command.first().map_or("", String::as_str);
+        let program = if self.shell { words.split_whitespace().next().unwrap_or(words) } else { words };
+        self.name.as_deref().unwrap_or_else(|| program.rsplit('/').next().unwrap_or(program))
     }
 
     fn wish(&self) -> Wish {
