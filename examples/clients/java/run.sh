@@ -11,7 +11,7 @@ classes=$build/java/classes
 if [ ! -e "$classes/.done" ] || [ -n "$(find "$here" "$build/java/source/.done" -newer "$classes/.done" -print -quit)" ]; then
   mkdir -p "$classes"
   find "$build/java/source" "$here" -name '*.java' >"$build/java/files"
-  javac -nowarn -proc:none -cp "$jar" -d "$classes" "@$build/java/files"
+  javac -nowarn -XDsuppressNotes -proc:none -cp "$jar" -d "$classes" "@$build/java/files"
   touch "$classes/.done"
 fi
 exec java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$classes:$jar" Follow "$@"

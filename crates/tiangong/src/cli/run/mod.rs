@@ -32,8 +32,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 ///
 /// Ctrl-C kills the command; a second Ctrl-C leaves at once, and the cluster ends the task within a minute.
 ///
-/// Exit codes: that of the command, 128 plus the signal's number when a signal ended it, 130 after Ctrl-C, 125 when it could not be
-/// run or was lost, 2 for wrong usage.
+/// Exit codes: that of the command, 128 plus the signal's number when a signal ended it, 130 after
+/// Ctrl-C, 0 when nobody reads the output any more, 125 when the command could not be run or was lost, 2 for wrong usage.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -154,8 +154,14 @@ impl Args {
     /// The name given, or the program's without its folder.
     fn task_name(&self) -> &str {
         let words = self.command.first().map_or("", String::as_str);
-        let program = if self.shell { words.split_whitespace().next().unwrap_or(words) } else { words };
-        self.name.as_deref().unwrap_or_else(|| program.rsplit('/').next().unwrap_or(program))
+        let program = if self.shell {
+            words.split_whitespace().next().unwrap_or(words)
+        } else {
+            words
+        };
+        self.name
+            .as_deref()
+            .unwrap_or_else(|| program.rsplit('/').next().unwrap_or(program))
     }
 
     fn wish(&self) -> Wish {
