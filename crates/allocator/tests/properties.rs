@@ -1,6 +1,8 @@
 //! Whatever happens in whatever order: sums stay right, nothing is offered twice, limits hold, and what a run
 //! leaves nobody wants.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use allocator::{AgentId, AgentOptions, Allocator, Config, FrameworkId, FrameworkOptions, Offered};
 use process::Time;
 use proptest::prelude::*;

@@ -1,6 +1,8 @@
 //! Plays `tests/scripts/*.txt`: commands above `----`, what they give below. `UPDATE=1` rewrites what follows
 //! the line.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use allocator::{AgentId, AgentOptions, Allocator, Config, FrameworkId, FrameworkOptions};
 use process::Time;
 use resources::{Limits, Name, Quantities, Resources};

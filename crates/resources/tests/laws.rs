@@ -1,5 +1,7 @@
 //! The laws of the algebra, for generated resources.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use proptest::prelude::*;
 use proto::v1;
 use proto::v1::resource::reservation_info::Type as ReservationType;

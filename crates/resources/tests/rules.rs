@@ -1,5 +1,7 @@
 //! What is merged, what stays apart, what is refused, and what operations do.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use proto::v1;
 use proto::v1::resource::disk_info::source::Type as SourceType;
 use proto::v1::resource::disk_info::{Persistence, Source};

@@ -1,5 +1,7 @@
 //! Operations on the registry, and what of it comes back from the store.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use proto::v1;
 use std::sync::Arc;
 use storage::registry::{Operation, Refused};

@@ -1,5 +1,7 @@
 //! What every store must do; both backends are held to it.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use bytes::Bytes;
 use storage::{Change, Embedded, Epoch, Error, MAX_KEY, Memory, Store};
 
