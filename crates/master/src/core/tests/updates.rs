@@ -90,6 +90,17 @@ fn the_agent_may_be_ahead_of_acknowledgements() {
 }
 
 #[test]
+fn a_late_copy_of_an_earlier_update_does_not_hide_the_end() {
+    let (mut bench, agent, framework) = Bench::running("t");
+    bench.update(&framework, &agent, "t", TaskState::TaskRunning, 1);
+    bench.update(&framework, &agent, "t", TaskState::TaskFinished, 2);
+    let out = bench.update(&framework, &agent, "t", TaskState::TaskRunning, 1);
+    assert_eq!(statuses(&out).len(), 1, "the scheduler gets it again");
+    bench.acknowledge(&framework, &agent, "t", 2);
+    assert_eq!(bench.state_of(&framework, "t"), None, "acknowledged all the same");
+}
+
+#[test]
 fn an_offer_does_not_overtake_the_news_of_the_end() {
     let (mut bench, agent, framework) = Bench::running("t");
     // Nothing else of the agent is to be offered meanwhile.
