@@ -398,13 +398,19 @@ impl World {
         let framework = &mut self.frameworks[index];
         if let Some(task) = framework.tasks.get_mut(&id) {
             let uuid = status.uuid.clone().filter(|uuid| !uuid.is_empty());
-            // The same update may come again, and late: it is known by its id and says nothing new. Nor does the
-            // answer to a question that was asked before the task ended.
+            // The same update may come again, and late: it is known by its id and says nothing new. Nor does what
+            // the master says by itself, be it the answer to a question, once the task has ended.
             let repeated = uuid.as_ref().is_some_and(|uuid| task.seen.contains(uuid));
-            let answer = status.reason() == v1::task_status::Reason::Reconciliation;
+            let answer = uuid.is_none() && status.source() == v1::task_status::Source::Master;
             if !(repeated || answer && task.terminal.is_some()) {
                 let first = task.terminal;
-                if is_terminal(state) {
+                // The master by itself tells the latest state, which may be ahead of updates that are still to come: the end
+                // counts when its own update is there, or when there is nothing that could send one.
+                let nothing_there = matches!(
+                    state,
+                    TaskState::TaskGone | TaskState::TaskLost | TaskState::TaskDropped
+                );
+                if is_terminal(state) && (!answer || nothing_there) {
                     task.terminal.get_or_insert(state);
                 }
                 task.state = state;
