@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::{HttpLimits, answer, client, deliver};
-use crate::Clock;
 use crate::http::Response;
 use crate::runtime::WeakRuntime;
 use crate::wire::{Arrived, Decoder, Incoming, Refusal};
+use crate::{Clock, Time};
 
 /// Room made for each read: 64 KiB.
 const READ: usize = 64 << 10;
@@ -35,6 +35,7 @@ pub(super) async fn serve(
     else {
         return;
     };
+    let opened = clock.now();
     let peer = Peer {
         runtime,
         stream,
@@ -42,6 +43,7 @@ pub(super) async fn serve(
         clock,
         limits,
         decoder: Decoder::new(limits.head, limits.body),
+        opened,
         input: BytesMut::new(),
         output: BytesMut::new(),
         date: answer::DateCache::default(),
@@ -73,6 +75,7 @@ struct Peer {
     client: SocketAddr,
     clock: Clock,
     limits: HttpLimits,
+    opened: Time,
     decoder: Decoder,
     input: BytesMut,
     output: BytesMut,
@@ -186,9 +189,11 @@ impl Peer {
         if self.known {
             return self.fill_some().await;
         }
-        let (clock, idle) = (self.clock.clone(), self.limits.idle);
+        // All of the first head has to come in this time, however slowly it trickles.
+        let clock = self.clock.clone();
+        let left = self.limits.idle.saturating_sub(clock.now() - self.opened);
         clock
-            .timeout(idle, self.fill_some())
+            .timeout(left, self.fill_some())
             .await
             .unwrap_or(Ok(Next::End))
     }
