@@ -25,4 +25,12 @@ pub const TARGETS: &[Target] = &[
         name: "protobuf_to_message",
         run: targets::protobuf_to_message::run,
     },
+    Target {
+        name: "wire",
+        run: targets::wire::run,
+    },
+    Target {
+        name: "text",
+        run: targets::text::run,
+    },
 ];
