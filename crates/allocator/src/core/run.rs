@@ -60,6 +60,7 @@ impl Allocator {
         let rest = due.split_off(due.len().min(self.config.agents_per_run.max(1)));
         self.marks.put_back(&rest, now);
         let mut run = Run::default();
+        let required = self.quotas.required.clone();
         if !self.quotas.required.is_empty() {
             for &ax in &due {
                 self.visit(ax, Stage::Guarantees, &mut run);
@@ -68,6 +69,10 @@ impl Allocator {
         }
         for &ax in &due {
             self.visit(ax, Stage::FairShare, &mut run);
+        }
+        if self.quotas.required != required {
+            // This run gave some of what was kept back for it: the rest is free for the next.
+            self.marks.wake_limited(now, self.config.allocation_interval);
         }
         run.offers
     }
