@@ -4,7 +4,7 @@ use containerizer::Containerizer;
 use libtest_mimic::Trial;
 use nix::libc::SIGKILL;
 
-use crate::fixture::{Fixture, executor, id, kill, trial, until, within};
+use crate::fixture::{Fixture, executor, id, kill, kill_if_there, trial, until, within};
 
 /// Two daemons: orphaned, in sessions of their own, ignoring what can be ignored.
 const DAEMONS: &str =
@@ -126,7 +126,8 @@ async fn massacre() {
             1 => kill(executor),
             2 => {
                 kill(executor);
-                kill(helper);
+                // It ends by itself once its executor has; whichever comes first.
+                kill_if_there(helper);
             }
             _ => drop(fixture.posix.destroy(&id(&ids[number]))),
         }

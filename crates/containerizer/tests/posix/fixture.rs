@@ -158,6 +158,10 @@ pub(crate) fn kill(process: Identity) {
     assert!(signal(process, nix::libc::SIGKILL), "{process:?} is not there");
 }
 
+pub(crate) fn kill_if_there(process: Identity) {
+    let _already_gone = signal(process, nix::libc::SIGKILL);
+}
+
 /// The executor: the helper's first child.
 pub(crate) fn executor(helper: Identity) -> Identity {
     Table::read()

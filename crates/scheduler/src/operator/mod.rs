@@ -12,6 +12,7 @@
 //!         Update::Snapshot { state, .. } => drop(state), // everything, as of now; replaces what was known
 //!         Update::Event { event, .. } => drop(event),    // one change since
 //!         Update::Lost { error, retry_in } => eprintln!("{error}; trying again in {retry_in:?}"),
+//!         _ => {}                                        // what later versions may add
 //!     }
 //! }
 //! # Ok(()) }
