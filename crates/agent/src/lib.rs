@@ -1,6 +1,6 @@
 //! One machine: executors, status updates, checkpoints and recovery; the agent and executor APIs.
 //!
-//! [`core`] decides, [`checkpoint`] knows the disk, [`process`] is the shell that carries messages, calls and timers to
+//! [`core`] decides, [`checkpoint`] knows the disk, `process` is the shell that carries messages, calls and timers to
 //! the core and its outputs out, [`Server`] starts it all.
 
 mod api;

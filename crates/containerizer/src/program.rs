@@ -35,7 +35,7 @@ pub(crate) const OURSELVES: &str = "/proc/self/exe";
 /// `PATH` of a program whose environment names none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Names this process for `ps` and `pgrep` (the first 15 bytes count): one that was started as [`OURSELVES`] would
+/// Names this process for `ps` and `pgrep` (the first 15 bytes count): one that was started as `OURSELVES` would
 /// be called `exe` there.
 pub fn set_process_name(name: &str) {
     // Only a name: if it cannot be set, nothing else changes.

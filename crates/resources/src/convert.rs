@@ -7,7 +7,7 @@ use proto::v1::resource::reservation_info::Type as ReservationType;
 use std::sync::Arc;
 
 impl Resources {
-    /// Reads resources of a message, in any of the forms of [`format`].
+    /// Reads resources of a message, in any of the forms of [`mod@format`].
     ///
     /// # Errors
     /// The first rule that one of them breaks.
@@ -74,7 +74,7 @@ impl From<&Resources> for Vec<v1::Resource> {
 }
 
 impl Entry {
-    /// Reads one resource of a message, in any of the forms of [`format`].
+    /// Reads one resource of a message, in any of the forms of [`mod@format`].
     ///
     /// # Errors
     /// The first rule it breaks.

@@ -3,7 +3,7 @@
 //! [`Resources`] is a normalised bag of [`Entry`] values: entries of the same identity are merged, empty
 //! ones are absent, reservations are always in the stacked ("post-refinement") form. Messages come in by
 //! [`Resources::from_proto`], which upgrades the older form, and go out by [`Resources::to_proto`];
-//! [`format`] converts between the three forms that peers speak.
+//! [`mod@format`] converts between the three forms that peers speak.
 //!
 //! [`Quantities`] are amounts by name without any metadata, for quota and for shares.
 //!
