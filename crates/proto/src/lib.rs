@@ -4,6 +4,8 @@
 //! [`internal`] what masters, agents and v0 drivers say to each other, under the old full names (they are on the wire)
 //! but with v1 types inside: the two generations are the same bytes.
 //!
+//! [`scheduler`] is the driver's call and [`slave`] what a containerizer keeps on disk, likewise.
+//!
 //! | to do this | use |
 //! |---|---|
 //! | encode or decode by content type | [`ContentType`] |
@@ -22,7 +24,7 @@ mod shared;
 
 pub use content_type::ContentType;
 pub use error::Error;
-pub use generated::mesos::{internal, resource_provider, v1};
+pub use generated::mesos::{internal, resource_provider, scheduler, slave, v1};
 pub use json::Json;
 pub use prost::{Message, Name};
 /// `google.protobuf.Duration`, used by `DRAIN_AGENT`.
