@@ -198,6 +198,9 @@ fn config(
     config.registration_backoff_factor = flags.duration("registration_backoff_factor");
     config.executor_registration_timeout = flags.duration("executor_registration_timeout");
     config.executor_reregistration_timeout = flags.duration("executor_reregistration_timeout");
+    config.executor_reregistration_retry_interval =
+        flags.values.duration("executor_reregistration_retry_interval");
+    config.http_command_executor = flags.values.bool("http_command_executor");
     config.executor_shutdown_grace_period = flags.duration("executor_shutdown_grace_period");
     config.recovery_timeout = flags.duration("recovery_timeout");
     config.reconfiguration_policy = flags.reconfiguration_policy;

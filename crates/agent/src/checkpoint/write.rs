@@ -31,6 +31,11 @@ impl Disk {
             Checkpoint::Executor { run, info, generated } => self.write_executor(run, info, *generated),
             Checkpoint::Task { run, task } => self.write_task(run, task),
             Checkpoint::HttpMarker(run) => touch(&paths::http_marker(&self.meta, run)),
+            Checkpoint::LibprocessPid { run, pid } => replace(
+                &paths::libprocess_pid(&self.meta, run),
+                pid.to_string().as_bytes(),
+                false,
+            ),
             Checkpoint::Update { run, task, update } => {
                 let update = Some((**update).clone());
                 let record = StatusUpdateRecord {

@@ -47,6 +47,8 @@ pub(super) enum Timer {
     Ping,
     /// Executors that have not come back are given up.
     Reregistration,
+    /// Executors that speak libprocess and have not come back are called once more.
+    Reconnect,
     /// An executor has not subscribed in time.
     ExecutorRegistration(ContainerId),
     /// An executor has not shut down in time.
@@ -156,6 +158,10 @@ impl Agent {
             Received::PingSlave(ping) => self.on_ping(now, from, &ping, out),
             Received::UpdateFramework(update) => self.on_update_framework(now, *update, out),
             Received::FrameworkToExecutor(message) => self.on_framework_message(&message, out),
+            Received::RegisterExecutor(message) => self.on_register_executor(now, from, &message, out),
+            Received::ReregisterExecutor(message) => self.on_reregister_executor(now, from, *message, out),
+            Received::StatusUpdate(message) => self.on_status_update(now, from, message.update, out),
+            Received::ExecutorToFramework(message) => self.on_executor_message(message, out),
             message if !self.is_master(from) => {
                 tracing::warn!(%from, ?message, "ignoring a message that did not come from the leading master");
             }
@@ -188,6 +194,7 @@ impl Agent {
                 Timer::Register => self.register(now, out),
                 Timer::Ping => self.on_ping_timeout(out),
                 Timer::Reregistration => self.on_reregistration_timeout(out),
+                Timer::Reconnect => self.reconnect(now, out),
                 Timer::ExecutorRegistration(container) => self.on_registration_timeout(&container, out),
                 Timer::ExecutorShutdown(container) => out.push(Output::Destroy(container)),
                 Timer::ExecutorHeartbeat(container) => self.on_heartbeat(now, &container, out),

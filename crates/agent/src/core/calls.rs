@@ -138,11 +138,26 @@ impl Agent {
         if first {
             self.mark_http(framework, executor, out);
         }
-        self.greet(framework, executor, stream, out);
+        if let Some(event) = self.subscribed(framework, executor) {
+            self.tell_executor(framework, executor, event, None, out);
+        }
         for update in call.unacknowledged_updates {
             self.executor_update(now, framework, executor, update.status, out);
         }
-        let ended_some = self.end_undelivered(now, framework, executor, &call.unacknowledged_tasks, out);
+        self.settle(now, framework, executor, &call.unacknowledged_tasks, out);
+    }
+
+    /// What follows an executor's return: the end of tasks that never reached it, then those that wait for it; or its
+    /// own end, if there is nothing for it to do.
+    pub(super) fn settle(
+        &mut self,
+        now: Time,
+        framework: &FrameworkId,
+        executor: &ExecutorId,
+        unacknowledged: &[v1::TaskInfo],
+        out: &mut Vec<Output>,
+    ) {
+        let ended_some = self.end_undelivered(now, framework, executor, unacknowledged, out);
         let useless = self.executor(framework, executor).is_some_and(|entry| {
             let waiting = entry.queued.is_empty() && entry.launched.is_empty();
             let never_used = !entry.had_task && !entry.is_busy() && entry.completed.is_empty();
@@ -152,7 +167,7 @@ impl Agent {
         if useless {
             self.shutdown_executor(now, framework, executor, out);
         } else {
-            self.deliver(framework, executor, out);
+            self.deliver(now, framework, executor, out);
         }
         self.recovery_progressed(out);
     }
@@ -167,29 +182,21 @@ impl Agent {
         }
     }
 
-    fn greet(&self, framework: &FrameworkId, executor: &ExecutorId, stream: StreamId, out: &mut Vec<Output>) {
-        let Some(entry) = self.executor(framework, executor) else {
-            return;
-        };
-        let Some(framework) = self.frameworks.get(framework) else {
-            return;
-        };
+    /// The first event of a connection.
+    pub(super) fn subscribed(&self, framework: &FrameworkId, executor: &ExecutorId) -> Option<Event> {
+        let framework = self.frameworks.get(framework)?;
+        let entry = framework.executors.get(executor)?;
         let subscribed = event::Subscribed {
             executor_info: entry.info.clone(),
             framework_info: framework.info.clone(),
             agent_info: self.info.clone(),
             container_id: Some(entry.run.container.to_wire()),
         };
-        let event = Event {
+        Some(Event {
             r#type: Some(event::Type::Subscribed as i32),
             subscribed: Some(subscribed),
             ..Default::default()
-        };
-        out.push(Output::Event {
-            stream,
-            event: Box::new(event),
-            after: None,
-        });
+        })
     }
 
     /// Ends tasks that were on their way to the executor when the agent went down: it does not know them. Tells whether
@@ -230,37 +237,67 @@ impl Agent {
         any
     }
 
-    /// Gives a subscribed executor its queued tasks, in order: groups whole, others one by one.
-    pub(super) fn deliver(&mut self, framework: &FrameworkId, executor: &ExecutorId, out: &mut Vec<Output>) {
+    /// Gives an executor that can be reached its queued tasks, in order: groups whole, others one by one.
+    pub(super) fn deliver(
+        &mut self,
+        now: Time,
+        framework: &FrameworkId,
+        executor: &ExecutorId,
+        out: &mut Vec<Output>,
+    ) {
+        self.refuse_groups(now, framework, executor, out);
         let after = self.last_write;
         let Some(entry) = self.executor_mut(framework, executor) else {
             return;
         };
-        let Connection::Http(stream) = entry.connection else {
+        if entry.connection == Connection::None {
             return;
-        };
+        }
         // Tasks are on disk before their executor has them.
         let after = (entry.checkpoint && after.0 > 0).then_some(after);
         out.push(Output::UpdateContainer {
             container: entry.run.container.clone(),
             resources: entry.allocated().to_proto(),
         });
+        let mut events = Vec::new();
         while let Some(task) = entry.queued.keys().next().cloned() {
             let grouped = entry.groups.iter().any(|group| group.contains(&task));
             let group = entry.group_of(&task);
             let tasks: Vec<v1::TaskInfo> = group.iter().filter_map(|task| entry.launch(task)).collect();
-            let event = if grouped {
+            events.extend(if grouped {
                 launch_group(tasks)
             } else {
                 launch(tasks)
-            };
-            if let Some(event) = event {
-                out.push(Output::Event {
-                    stream,
-                    event: Box::new(event),
-                    after,
-                });
-            }
+            });
+        }
+        for event in events {
+            self.tell_executor(framework, executor, event, after, out);
+        }
+    }
+
+    /// Ends groups that wait for an executor that cannot take them: drivers know no groups.
+    fn refuse_groups(
+        &mut self,
+        now: Time,
+        framework: &FrameworkId,
+        executor: &ExecutorId,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(info) = self.frameworks.get(framework).map(|entry| &entry.info) else {
+            return;
+        };
+        let state = states::aware(info, TaskState::TaskDropped);
+        let Some(entry) = self.executor(framework, executor) else {
+            return;
+        };
+        if !matches!(entry.connection, Connection::Pid(_)) {
+            return;
+        }
+        let grouped: Vec<TaskId> = entry.groups.iter().flatten().cloned().collect();
+        for task in grouped {
+            let message = "The executor speaks libprocess, which has no task groups";
+            let end = Verdict::new(state, Reason::TaskGroupInvalid, message);
+            self.agent_update(now, framework, Some(executor), &task, &end, out);
         }
     }
 
@@ -278,7 +315,7 @@ impl Agent {
     }
 
     pub(super) fn on_heartbeat(&mut self, now: Time, container: &ContainerId, out: &mut Vec<Output>) {
-        let Some(Connection::Http(stream)) = self.executor_in(container).map(|entry| entry.connection) else {
+        let Some(&Connection::Http(stream)) = self.executor_in(container).map(|entry| &entry.connection) else {
             return;
         };
         let event = Event {
@@ -297,20 +334,23 @@ impl Agent {
     }
 
     /// Passes an executor's message on: to the scheduler itself if it can be reached, else through the master.
-    fn executor_message(
+    pub(super) fn executor_message(
         &mut self,
         framework: &FrameworkId,
         executor: &ExecutorId,
         data: bytes::Bytes,
         out: &mut Vec<Output>,
     ) {
-        let Some(entry) = self.frameworks.get(framework) else {
-            return;
-        };
-        if entry.phase == framework::Phase::Terminating {
+        let running = self.phase == Phase::Running;
+        let Some(entry) = self
+            .frameworks
+            .get(framework)
+            .filter(|entry| running && entry.phase == framework::Phase::Running)
+        else {
+            tracing::warn!(%framework, %executor, bytes = data.len(), "dropping an executor's message");
             self.counters.invalid_framework_messages += 1;
             return;
-        }
+        };
         self.counters.valid_framework_messages += 1;
         let message = Sent::ExecutorToFramework(internal::ExecutorToFrameworkMessage {
             slave_id: self.agent_id_wire(),

@@ -68,6 +68,10 @@ pub struct Config {
     pub executor_registration_timeout: Duration,
     /// How long executors may take to come back after the agent was restarted.
     pub executor_reregistration_timeout: Duration,
+    /// Interval at which executors that speak libprocess are asked again to come back after a restart; none: once.
+    pub executor_reregistration_retry_interval: Option<Duration>,
+    /// Whether command executors are told to speak HTTP rather than libprocess.
+    pub http_command_executor: bool,
     /// How long an executor may take to shut down, unless its description says otherwise.
     pub executor_shutdown_grace_period: Duration,
     /// How long executors wait for the agent before they exit.
@@ -96,6 +100,8 @@ impl Config {
             registration_backoff_factor: Duration::from_secs(1),
             executor_registration_timeout: Duration::from_secs(60),
             executor_reregistration_timeout: Duration::from_secs(2),
+            executor_reregistration_retry_interval: None,
+            http_command_executor: false,
             executor_shutdown_grace_period: Duration::from_secs(5),
             recovery_timeout: Duration::from_secs(15 * 60),
             reconfiguration_policy: ReconfigurationPolicy::default(),

@@ -31,7 +31,6 @@ pub fn of_executor(
     executor: &v1::ExecutorInfo,
     directory: &Path,
     checkpoint: bool,
-    generated: bool,
 ) -> BTreeMap<String, String> {
     let mut environment = config.executor_environment.clone();
     let mut set = |name: &str, value: String| {
@@ -48,9 +47,11 @@ pub fn of_executor(
     set("MESOS_SLAVE_PID", config.pid.to_string());
     set("MESOS_AGENT_ENDPOINT", config.pid.address().to_string());
     set("MESOS_CHECKPOINT", u8::from(checkpoint).to_string());
-    // Compat: a command executor of Mesos speaks libprocess unless this says 1, and this agent serves executors
-    // over HTTP. Ours speaks HTTP anyway.
-    set("MESOS_HTTP_COMMAND_EXECUTOR", u8::from(generated).to_string());
+    // Compat: a command executor of Mesos speaks libprocess unless this says 1. Ours speaks HTTP anyway.
+    set(
+        "MESOS_HTTP_COMMAND_EXECUTOR",
+        u8::from(config.http_command_executor).to_string(),
+    );
     let grace = shutdown_grace(config, executor);
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration_text(grace));
     if checkpoint {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
-use process::Time;
+use process::{Time, Upid};
 use proto::v1::task_status::Reason;
 use proto::v1::{self, TaskState};
 use resources::Resources;
@@ -30,13 +30,15 @@ pub enum Phase {
     Terminated,
 }
 
-/// How the agent reaches an executor. Executors that speak libprocess will be a third kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the agent reaches an executor.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// Not at all, at present.
     None,
     /// By the event stream it opened.
     Http(StreamId),
+    /// By messages: it is a libprocess process.
+    Pid(Upid),
 }
 
 /// Why tasks end: what the agent decided about a container before its end came (it wins over what the containerizer

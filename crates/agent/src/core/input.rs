@@ -88,5 +88,9 @@ pub enum Received {
     ShutdownFramework(internal::ShutdownFrameworkMessage),
     UpdateFramework(Box<internal::UpdateFrameworkMessage>),
     FrameworkToExecutor(internal::FrameworkToExecutorMessage),
+    RegisterExecutor(internal::RegisterExecutorMessage),
+    ReregisterExecutor(Box<internal::ReregisterExecutorMessage>),
+    StatusUpdate(Box<internal::StatusUpdateMessage>),
+    ExecutorToFramework(internal::ExecutorToFrameworkMessage),
     StatusUpdateAcknowledgement(internal::StatusUpdateAcknowledgementMessage),
 }

@@ -172,7 +172,7 @@ impl Agent {
         if exists.is_none() {
             self.create_executor(now, launch, out);
         } else {
-            self.enqueue(launch.id, &executor, launch.tasks, launch.group, out);
+            self.enqueue(now, launch.id, &executor, launch.tasks, launch.group, out);
         }
     }
 
@@ -361,7 +361,7 @@ impl Agent {
         if let Some(framework) = self.frameworks.get_mut(&launch.id) {
             framework.executors.insert(run.executor.clone(), executor);
         }
-        self.enqueue(launch.id, &run.executor, launch.tasks, launch.group, out);
+        self.enqueue(now, launch.id, &run.executor, launch.tasks, launch.group, out);
         self.start(now, &run, out);
     }
 
@@ -396,6 +396,7 @@ impl Agent {
     /// Queues tasks with an executor, and delivers them if it is ready.
     fn enqueue(
         &mut self,
+        now: Time,
         framework: FrameworkId,
         executor: &ExecutorId,
         tasks: Vec<v1::TaskInfo>,
@@ -427,7 +428,7 @@ impl Agent {
             self.checkpoint(what, out);
         }
         if ready {
-            self.deliver(&framework, executor, out);
+            self.deliver(now, &framework, executor, out);
         }
     }
 
@@ -445,7 +446,6 @@ impl Agent {
                 &executor.info,
                 &executor.directory,
                 executor.checkpoint,
-                executor.generated,
             ),
             resources: executor.allocated().to_proto(),
             container: executor.info.container.clone(),

@@ -12,8 +12,7 @@
 //! limit: [`executor::MAX_COMPLETED_TASKS`], [`framework::MAX_COMPLETED_FRAMEWORKS`],
 //! [`status_updates::MAX_PENDING`] and the flags. Maps that are iterated are ordered: same inputs, same outputs.
 //!
-//! Absent here: executors that speak libprocess ([`executor::Connection`] is their seam), the default executor,
-//! operations on resources, resource providers, draining, oversubscription, authorization.
+//! Absent here: operations on resources, resource providers, draining, oversubscription, authorization.
 
 mod acknowledgements;
 mod agent;
@@ -21,6 +20,7 @@ mod calls;
 pub mod command_executor;
 mod config;
 mod counters;
+mod driver;
 pub mod environment;
 pub mod executor;
 pub mod framework;

@@ -124,6 +124,13 @@ pub enum Checkpoint {
     },
     /// The executor of this run speaks HTTP and has subscribed.
     HttpMarker(Run),
+    /// The executor of this run speaks libprocess and is reached here.
+    LibprocessPid {
+        /// The executor's run.
+        run: Run,
+        /// Its address.
+        pid: Upid,
+    },
     /// A status update.
     Update {
         /// The executor's run.
@@ -169,6 +176,14 @@ pub enum Sent {
     StatusUpdate(Box<internal::StatusUpdateMessage>),
     ExitedExecutor(internal::ExitedExecutorMessage),
     ExecutorToFramework(internal::ExecutorToFrameworkMessage),
+    ExecutorRegistered(Box<internal::ExecutorRegisteredMessage>),
+    ExecutorReregistered(Box<internal::ExecutorReregisteredMessage>),
+    ReconnectExecutor(internal::ReconnectExecutorMessage),
+    ShutdownExecutor(internal::ShutdownExecutorMessage),
+    RunTask(Box<internal::RunTaskMessage>),
+    KillTask(internal::KillTaskMessage),
+    StatusUpdateAcknowledgement(internal::StatusUpdateAcknowledgementMessage),
+    FrameworkToExecutor(internal::FrameworkToExecutorMessage),
 }
 
 /// The answer to a call of the executor API (facts: executor-http, section 1).

@@ -166,7 +166,11 @@ impl Agent {
             } else {
                 executor::Phase::Registering
             },
-            connection: Connection::None,
+            connection: state
+                .libprocess_pid
+                .clone()
+                .filter(|pid| pid.is_valid() && !state.http && !state.completed)
+                .map_or(Connection::None, Connection::Pid),
             pid: state.forked_pid,
             launching: false,
             verdict: None,
@@ -228,6 +232,7 @@ impl Agent {
                 now + self.config.executor_reregistration_timeout,
             );
         }
+        self.reconnect(now, out);
         self.recovery_progressed(out);
     }
 
@@ -261,6 +266,7 @@ impl Agent {
     fn finish_recovery(&mut self, out: &mut Vec<Output>) {
         self.recovery = Recovery::Done;
         self.timers.cancel(&Timer::Reregistration);
+        self.timers.cancel(&Timer::Reconnect);
         if self.phase != Phase::Recovering {
             return;
         }

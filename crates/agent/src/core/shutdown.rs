@@ -112,6 +112,7 @@ impl Agent {
         self.timers.cancel(&Timer::Register);
         self.timers.cancel(&Timer::Ping);
         self.timers.cancel(&Timer::Reregistration);
+        self.timers.cancel(&Timer::Reconnect);
         let frameworks: Vec<FrameworkId> = self.frameworks.keys().cloned().collect();
         for framework in frameworks {
             self.on_shutdown_framework(now, &framework, out);

@@ -77,11 +77,10 @@ impl Agent {
             self.counters.invalid_status_updates += 1;
             return Taken::Yes;
         }
-        let Some(entry) = entry.executors.get(executor) else {
+        if !entry.executors.contains_key(executor) {
             return Taken::Yes;
-        };
+        }
         status.agent_id.clone_from(&self.info.id);
-        self.describe_container(entry, &mut status);
         let uuid = status.uuid.clone().unwrap_or_default();
         let task = status.task_id.clone();
         let update = StatusUpdate {
@@ -94,9 +93,8 @@ impl Agent {
             latest_state: None,
             status,
         };
-        self.counters.valid_status_updates += 1;
-        let (added, write) = self.take(now, framework, Some(executor), update, out);
-        if added == Some(Added::Full) {
+        let (taken, write) = self.take_from_executor(now, framework, executor, update, out);
+        if taken == Taken::Full {
             return Taken::Full;
         }
         let acknowledged = v1::executor::event::Acknowledged { task_id: task, uuid };
@@ -107,6 +105,28 @@ impl Agent {
         };
         self.tell_executor(framework, executor, event, write, out);
         Taken::Yes
+    }
+
+    /// Takes an update of an executor, over whatever it came; tells the write that it rests on.
+    pub(super) fn take_from_executor(
+        &mut self,
+        now: Time,
+        framework: &FrameworkId,
+        executor: &ExecutorId,
+        mut update: StatusUpdate,
+        out: &mut Vec<Output>,
+    ) -> (Taken, Option<WriteId>) {
+        if let Some(entry) = self.executor(framework, executor) {
+            self.describe_container(entry, &mut update.status);
+        }
+        self.counters.valid_status_updates += 1;
+        let (added, write) = self.take(now, framework, Some(executor), update, out);
+        let taken = if added == Some(Added::Full) {
+            Taken::Full
+        } else {
+            Taken::Yes
+        };
+        (taken, write)
     }
 
     /// Adds what the agent knows of the executor's container to a status.
@@ -241,7 +261,7 @@ impl Agent {
         self.tell_master(Sent::StatusUpdate(Box::new(message)), after, out);
     }
 
-    /// Writes an event to an executor's stream, if it has one.
+    /// Tells an executor something, if it can be reached.
     pub(super) fn tell_executor(
         &self,
         framework: &FrameworkId,
@@ -250,15 +270,22 @@ impl Agent {
         after: Option<WriteId>,
         out: &mut Vec<Output>,
     ) {
-        if let Some(Connection::Http(stream)) = self
+        match self
             .executor(framework, executor)
-            .map(|executor| executor.connection)
+            .map(|executor| &executor.connection)
         {
-            out.push(Output::Event {
+            Some(&Connection::Http(stream)) => out.push(Output::Event {
                 stream,
                 event: Box::new(event),
                 after,
-            });
+            }),
+            Some(Connection::Pid(pid)) => {
+                if let Some(message) = self.driver_message(framework, executor, event) {
+                    let to = pid.clone();
+                    out.push(Output::Send { to, message, after });
+                }
+            }
+            Some(Connection::None) | None => {}
         }
     }
 }

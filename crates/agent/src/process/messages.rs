@@ -45,6 +45,18 @@ pub(super) fn install(ctx: &mut Context<AgentProcess>) {
     on(ctx, |message: internal::StatusUpdateAcknowledgementMessage| {
         Received::StatusUpdateAcknowledgement(message)
     });
+    on(ctx, |message: internal::RegisterExecutorMessage| {
+        Received::RegisterExecutor(message)
+    });
+    on(ctx, |message: internal::ReregisterExecutorMessage| {
+        Received::ReregisterExecutor(Box::new(message))
+    });
+    on(ctx, |message: internal::StatusUpdateMessage| {
+        Received::StatusUpdate(Box::new(message))
+    });
+    on(ctx, |message: internal::ExecutorToFrameworkMessage| {
+        Received::ExecutorToFramework(message)
+    });
 }
 
 /// Binds one message. One that does not parse, or lacks a required field, is logged and dropped.

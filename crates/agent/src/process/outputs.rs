@@ -256,6 +256,14 @@ fn send(ctx: &Context<AgentProcess>, to: &Upid, message: Sent) {
         Sent::StatusUpdate(message) => ctx.send(to, &*message),
         Sent::ExitedExecutor(message) => ctx.send(to, &message),
         Sent::ExecutorToFramework(message) => ctx.send(to, &message),
+        Sent::ExecutorRegistered(message) => ctx.send(to, &*message),
+        Sent::ExecutorReregistered(message) => ctx.send(to, &*message),
+        Sent::ReconnectExecutor(message) => ctx.send(to, &message),
+        Sent::ShutdownExecutor(message) => ctx.send(to, &message),
+        Sent::RunTask(message) => ctx.send(to, &*message),
+        Sent::KillTask(message) => ctx.send(to, &message),
+        Sent::StatusUpdateAcknowledgement(message) => ctx.send(to, &message),
+        Sent::FrameworkToExecutor(message) => ctx.send(to, &message),
     }
 }
 

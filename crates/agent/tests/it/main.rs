@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod checkpoint;
+mod drivers;
 mod launches;
 mod lifecycle;
 mod random;
+mod recording;
 mod registration;
 mod restart;
 mod server;

@@ -11,13 +11,13 @@ use proto::v1::task_status::Reason;
 use crate::support::*;
 
 /// A core whose writes reach a disk.
-struct Machine {
+pub(crate) struct Machine {
     folder: tempfile::TempDir,
-    bench: Bench,
+    pub(crate) bench: Bench,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bench = Bench::new(Self::config(folder.path()));
         let mut machine = Self { folder, bench };
@@ -37,7 +37,7 @@ impl Machine {
         Disk::new(self.folder.path(), "boot-1")
     }
 
-    fn act(&mut self, act: impl FnOnce(&mut Bench) -> Vec<Output>) -> Vec<Output> {
+    pub(crate) fn act(&mut self, act: impl FnOnce(&mut Bench) -> Vec<Output>) -> Vec<Output> {
         let out = act(&mut self.bench);
         let disk = self.disk();
         for what in checkpoints(&out) {
@@ -51,9 +51,15 @@ impl Machine {
         self.act(|bench| bench.recover(state))
     }
 
-    fn restart(&mut self) -> Vec<Output> {
+    pub(crate) fn restart(&mut self) -> Vec<Output> {
+        self.restart_with(|_| {})
+    }
+
+    pub(crate) fn restart_with(&mut self, configure: impl FnOnce(&mut Config)) -> Vec<Output> {
         let now = self.bench.now;
-        self.bench = Bench::new(Self::config(self.folder.path()));
+        let mut config = Self::config(self.folder.path());
+        configure(&mut config);
+        self.bench = Bench::new(config);
         self.bench.now = now;
         self.start()
     }

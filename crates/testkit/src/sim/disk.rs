@@ -73,6 +73,11 @@ impl Disk {
                     run.http = true;
                 }
             }
+            Checkpoint::LibprocessPid { run, pid } => {
+                if let Some(run) = self.run(&run) {
+                    run.libprocess_pid = Some(pid);
+                }
+            }
             Checkpoint::Update { run, task, update } => self.write_update(&run, task, *update),
             Checkpoint::Acknowledgement { run, task, uuid } => self.write_acknowledgement(&run, task, uuid),
             Checkpoint::Sentinel(run) => {

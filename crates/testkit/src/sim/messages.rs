@@ -94,7 +94,16 @@ pub(crate) fn to_master(sent: Sent) -> Option<AgentMessage> {
         Sent::ReregisterSlave(message) => AgentMessage::Reregister(message),
         Sent::UnregisterSlave(message) => AgentMessage::Unregister(message),
         Sent::UpdateSlave(message) => AgentMessage::UpdateAgent(message),
-        Sent::PongSlave(_) => return None,
+        // Pongs go to an observer, the others to executors that speak libprocess.
+        Sent::PongSlave(_)
+        | Sent::ExecutorRegistered(_)
+        | Sent::ExecutorReregistered(_)
+        | Sent::ReconnectExecutor(_)
+        | Sent::ShutdownExecutor(_)
+        | Sent::RunTask(_)
+        | Sent::KillTask(_)
+        | Sent::StatusUpdateAcknowledgement(_)
+        | Sent::FrameworkToExecutor(_) => return None,
         Sent::StatusUpdate(message) => AgentMessage::StatusUpdate(message),
         Sent::ExitedExecutor(message) => AgentMessage::ExitedExecutor(message),
         Sent::ExecutorToFramework(message) => AgentMessage::ExecutorToFramework(message),
