@@ -129,7 +129,6 @@ fn the_recorded_custom_executor_runs_to_its_end() {
                 message.uuid == *uuid
             })
             .map(|message| from_master(message))
-            .unwrap()
     };
     let mut told = Vec::new();
     let mut master = Vec::new();
@@ -142,7 +141,11 @@ fn the_recorded_custom_executor_runs_to_its_end() {
         told.extend(to(EXECUTOR, &out));
         while let [update] = &sent_updates(&out)[..] {
             master.extend(to(MASTER, &out));
-            out = bench.receive(acknowledgement(update.uuid.as_ref().unwrap()));
+            let Some(acknowledgement) = acknowledgement(update.uuid.as_ref().unwrap()) else {
+                // The framework left without acknowledging its last update.
+                break;
+            };
+            out = bench.receive(acknowledgement);
         }
     }
     told.extend(to(EXECUTOR, &bench.receive(from_master(orders.remove(0)))));
@@ -161,6 +164,14 @@ fn the_recorded_custom_executor_runs_to_its_end() {
             "9ad7d5da-581c-4072-a617-33543785a6cf",
             container.as_str(),
         );
+    }
+    // Whether the next update is there when one is forwarded is a race, too.
+    for message in master.iter_mut().chain(&mut expected) {
+        if message.name == "StatusUpdateMessage" {
+            let mut update: internal::StatusUpdateMessage = message.decode();
+            assert!(update.update.latest_state.take().is_some());
+            message.body = update.encode_to_vec().into();
+        }
     }
     master.sort_by_key(order);
     expected.sort_by_key(order);
@@ -192,7 +203,10 @@ fn a_driver_is_called_back_after_a_restart_as_the_recorded_one_was() {
     // It was recorded with the programs' real places and the agent's own user.
     let mut registered: internal::ExecutorRegisteredMessage = recorded[0].decode();
     let ours: internal::ExecutorRegisteredMessage = told[0].decode();
-    registered.executor_info.command.clone_from(&ours.executor_info.command);
+    registered
+        .executor_info
+        .command
+        .clone_from(&ours.executor_info.command);
     recorded[0].body = registered.encode_to_vec().into();
     assert_eq!(told, recorded);
 
@@ -228,13 +242,13 @@ fn register(executor: &str) -> Received {
     })
 }
 
-fn reregister(executor: &str) -> Received {
+fn reregister(executor: &str, tasks: Vec<v1::TaskInfo>) -> Received {
     Received::ReregisterExecutor(Box::new(internal::ReregisterExecutorMessage {
         framework_id: framework_id(),
         executor_id: v1::ExecutorId {
             value: executor.into(),
         },
-        tasks: Vec::new(),
+        tasks,
         updates: Vec::new(),
     }))
 }
@@ -245,7 +259,10 @@ fn say(bench: &mut Bench, message: Received) -> Vec<Output> {
 }
 
 fn names(out: &[Output]) -> Vec<String> {
-    to(EXECUTOR, out).into_iter().map(|message| message.name).collect()
+    to(EXECUTOR, out)
+        .into_iter()
+        .map(|message| message.name)
+        .collect()
 }
 
 fn report(state: TaskState, uuid: u8) -> internal::StatusUpdate {
@@ -285,16 +302,32 @@ fn running() -> (Bench, ContainerId) {
 fn executors_that_are_not_awaited_are_told_to_end() {
     let end = ["ShutdownExecutorMessage"];
     let mut bench = Bench::registered();
-    assert_eq!(names(&say(&mut bench, register("exec1"))), end, "unknown framework");
+    assert_eq!(
+        names(&say(&mut bench, register("exec1"))),
+        end,
+        "unknown framework"
+    );
     let (mut bench, _) = running();
-    assert_eq!(names(&say(&mut bench, register("other"))), end, "unknown executor");
+    assert_eq!(
+        names(&say(&mut bench, register("other"))),
+        end,
+        "unknown executor"
+    );
     assert_eq!(names(&say(&mut bench, register("exec1"))), end, "a second time");
-    assert_eq!(names(&say(&mut bench, reregister("exec1"))), end, "not after a restart");
+    assert_eq!(
+        names(&say(&mut bench, reregister("exec1", Vec::new()))),
+        end,
+        "not after a restart"
+    );
     let message = internal::ShutdownFrameworkMessage {
         framework_id: framework_id(),
     };
     bench.receive(Received::ShutdownFramework(message));
-    assert_eq!(names(&say(&mut bench, register("exec1"))), end, "leaving framework");
+    assert_eq!(
+        names(&say(&mut bench, register("exec1"))),
+        end,
+        "leaving framework"
+    );
 }
 
 #[test]
@@ -312,16 +345,17 @@ fn the_address_is_on_disk_before_the_first_task_leaves() {
     bench.run(checkpointing(run_task()));
     let out = say(&mut bench, register("exec1"));
     let pid: Upid = EXECUTOR.parse().unwrap();
-    let written = |what: &Checkpoint| matches!(what, Checkpoint::LibprocessPid { pid: written, .. } if *written == pid);
+    let written =
+        |what: &Checkpoint| matches!(what, Checkpoint::LibprocessPid { pid: written, .. } if *written == pid);
     assert!(checkpoints(&out).iter().any(written));
     assert_eq!(
         shape(&out),
         [
             "Link",
-            "write 5 LibprocessPid",
+            "write 6 LibprocessPid",
             "send ExecutorRegistered",
             "UpdateContainer",
-            "send RunTask after 5"
+            "send RunTask after 6"
         ]
     );
 }
@@ -333,13 +367,13 @@ fn an_update_is_acknowledged_once_it_is_on_disk_and_a_repeat_again() {
     assert_eq!(
         shape(&out),
         [
-            "write 6 Update",
-            "send StatusUpdate after 6",
-            "send StatusUpdateAcknowledgement after 6"
+            "write 7 Update",
+            "send StatusUpdate after 7",
+            "send StatusUpdateAcknowledgement after 7"
         ]
     );
     let out = say(&mut bench, update(report(TaskState::TaskRunning, 1)));
-    assert_eq!(shape(&out), ["send StatusUpdateAcknowledgement after 6"]);
+    assert_eq!(shape(&out), ["send StatusUpdateAcknowledgement after 7"]);
 }
 
 #[test]
@@ -350,7 +384,11 @@ fn updates_of_strangers_count_as_invalid() {
         (|update| update.uuid = None) as fn(&mut internal::StatusUpdate),
         |update| update.uuid = Some(Bytes::from_static(b"short")),
         |update| update.slave_id = None,
-        |update| update.status.agent_id = Some(v1::AgentId { value: "other".into() }),
+        |update| {
+            update.status.agent_id = Some(v1::AgentId {
+                value: "other".into(),
+            })
+        },
         |update| update.framework_id.value = "other".into(),
     ] {
         let mut report = report(TaskState::TaskRunning, 1);
@@ -435,8 +473,15 @@ fn a_driver_that_does_not_answer_is_called_again_if_so_configured() {
         names(&machine.act(|bench| bench.pass(interval))),
         ["ReconnectExecutorMessage"]
     );
-    let out = machine.act(|bench| say(bench, reregister("exec1")));
-    assert_eq!(names(&out)[0], "ExecutorReregisteredMessage");
-    assert_eq!(names(&machine.act(|bench| say(bench, reregister("exec1")))), Vec::<String>::new());
-    assert_eq!(names(&machine.act(|bench| bench.pass(interval))), Vec::<String>::new());
+    let back = || reregister("exec1", vec![run_task().task]);
+    let out = machine.act(|bench| say(bench, back()));
+    assert_eq!(names(&out), ["ExecutorReregisteredMessage"]);
+    assert_eq!(
+        names(&machine.act(|bench| say(bench, back()))),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        names(&machine.act(|bench| bench.pass(interval))),
+        Vec::<String>::new()
+    );
 }

@@ -50,7 +50,7 @@ fn a_command_task_is_on_disk_before_its_executor_starts() {
         ("MESOS_EXECUTOR_ID", "exec1"),
         ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5secs"),
         ("MESOS_FRAMEWORK_ID", FRAMEWORK),
-        ("MESOS_HTTP_COMMAND_EXECUTOR", "1"),
+        ("MESOS_HTTP_COMMAND_EXECUTOR", "0"),
         ("MESOS_RECOVERY_TIMEOUT", "15mins"),
         ("MESOS_SLAVE_ID", AGENT),
         ("MESOS_SLAVE_PID", "slave(1)@127.0.0.1:5051"),
