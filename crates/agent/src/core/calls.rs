@@ -315,7 +315,8 @@ impl Agent {
     }
 
     pub(super) fn on_heartbeat(&mut self, now: Time, container: &ContainerId, out: &mut Vec<Output>) {
-        let Some(&Connection::Http(stream)) = self.executor_in(container).map(|entry| &entry.connection) else {
+        let Some(&Connection::Http(stream)) = self.executor_in(container).map(|entry| &entry.connection)
+        else {
             return;
         };
         let event = Event {

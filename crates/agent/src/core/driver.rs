@@ -271,14 +271,13 @@ impl Agent {
                 executor_id: executor.to_wire(),
                 data: event.message?.data,
             })),
-            event::Type::Shutdown => {
-                Some(Sent::ShutdownExecutor(internal::ShutdownExecutorMessage::default()))
-            }
+            event::Type::Shutdown => Some(Sent::ShutdownExecutor(
+                internal::ShutdownExecutorMessage::default(),
+            )),
             // Groups are not delivered to drivers, and connections tell them that the agent is alive.
-            event::Type::LaunchGroup
-            | event::Type::Error
-            | event::Type::Heartbeat
-            | event::Type::Unknown => None,
+            event::Type::LaunchGroup | event::Type::Error | event::Type::Heartbeat | event::Type::Unknown => {
+                None
+            }
         }
     }
 
