@@ -9,6 +9,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("recordio", 0),
     ("process", 0),
     ("resources", 0),
+    ("auth", 1),
     ("allocator", 1),
     ("containerizer", 1),
     ("storage", 1),
