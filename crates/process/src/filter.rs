@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::Upid;
-use crate::actor::{AnyCell, Message, Weight};
+use crate::actor::{AnyCell, AnyLetter, Message, Weight};
 use crate::clock::Clock;
 
 /// Which messages a rule is for; what is not said matches anything.
@@ -214,9 +214,22 @@ impl Filters {
         }
     }
 
-    /// What is left of a message after the rules: `None` when it is dropped or held back.
-    pub(crate) fn admit(&self, to: &Upid, message: Message) -> Option<Message> {
-        if !self.shared.active.load(Ordering::Acquire) || matches!(message.passed_filters, Passed::Yes) {
+    /// What is left of a letter after the rules: `None` when it is dropped or held back.
+    pub(crate) fn admit(
+        &self,
+        to: &Upid,
+        from: &Upid,
+        letter: Box<dyn AnyLetter>,
+    ) -> Option<Box<dyn AnyLetter>> {
+        if !self.shared.active.load(Ordering::Acquire) {
+            return Some(letter);
+        }
+        self.admit_message(to, Message::of(from.clone(), letter))
+            .map(Message::into_letter)
+    }
+
+    fn admit_message(&self, to: &Upid, message: Message) -> Option<Message> {
+        if message.has_passed_filters() {
             return Some(message);
         }
         let action = self.decide(to, &message);
@@ -228,12 +241,9 @@ impl Filters {
                 None
             }
             Action::Duplicate => {
-                let copy = Message {
-                    passed_filters: Passed::Yes,
-                    ..message.copy()
-                };
+                let copy = message.copy().past_filters();
                 if let Some(cell) = (self.shared.find)(to.id()) {
-                    cell.deliver(copy, Weight::LOCAL);
+                    cell.deliver(copy);
                 }
                 Some(message)
             }
@@ -260,20 +270,18 @@ impl Filters {
 
     fn deliver_later(&self, to: Upid, message: Message, duration: Duration) {
         let shared = Arc::clone(&self.shared);
-        let message = Message {
-            passed_filters: Passed::Yes,
-            ..message
-        };
+        // It takes no more room: who holds it back now is the clock.
+        let message = message.past_filters().weighing(Weight::LOCAL);
         self.shared.clock.after(duration, move || {
             if let Some(cell) = (shared.find)(to.id()) {
-                cell.deliver(message, Weight::LOCAL);
+                cell.deliver(message);
             }
         });
     }
 }
 
 /// Whether the rules have seen a message already.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Passed {
     #[default]
     No,

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
-use crate::actor::{self, AnyCell, Cell, LinkMode, Message, Process, QueueCounts, Weight};
+use crate::actor::{self, AnyCell, Cell, LinkMode, Message, Process, QueueCounts};
 use crate::builtin::{self, Files, Help};
 use crate::clock::Clock;
 use crate::environment::{self, Environment};
@@ -296,7 +296,7 @@ impl Runtime {
     fn deliver_local(&self, to: &Upid, message: Message) {
         // The lock is released before the mailbox is touched.
         let cell = self.find(to.id());
-        if !cell.is_some_and(|cell| cell.deliver(message, Weight::LOCAL)) {
+        if !cell.is_some_and(|cell| cell.deliver(message)) {
             tracing::debug!("Dropping a message to {to}, which is not running");
         }
     }

@@ -42,6 +42,11 @@ impl Upid {
         &self.id
     }
 
+    /// Whether the two are equal and share their id.
+    pub(crate) fn shares(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.id, &other.id) && self.address == other.address
+    }
+
     /// The address its runtime listens on (or advertises).
     pub const fn address(&self) -> SocketAddrV4 {
         self.address

@@ -91,6 +91,42 @@ async fn messages_arrive_in_order_within_one_runtime() {
     }
 }
 
+/// A mailbox names a sender once for a run of messages, and hands them out in batches of 256: neither may show.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn every_message_has_its_own_sender_however_they_mix_and_however_many_wait() {
+    const ROUNDS: u64 = 700;
+    let runtime = runtime().await;
+    let (seen, mut events) = mpsc::unbounded_channel();
+    let listener = runtime.spawn("listener", Listener { seen }).unwrap();
+    let senders = ["a", "b", "c"].map(|id| runtime.spawn(id, Silent).unwrap());
+    let nobody: Upid = "nobody@127.0.0.1:1".parse().unwrap();
+    // The listener stands still until everything waits.
+    let (go, stand) = std::sync::mpsc::channel::<()>();
+    listener.dispatch(move |_, _| {
+        let _ = stand.recv();
+    });
+    let mut expected = Vec::new();
+    for round in 0..ROUNDS {
+        let sender = &senders[usize::try_from(round * round / 97 % 3).unwrap()];
+        let to = listener.upid().clone();
+        let sent = sender.call(move |_, ctx| ctx.post(&to, ping(round)));
+        sent.await.unwrap();
+        expected.push(Seen::Ping(sender.upid().id().to_owned(), round));
+        if round % 5 == 0 {
+            let body = prost::Message::encode_to_vec(&ping(round)).into();
+            runtime.send_from(&nobody, listener.upid(), "test.Ping".into(), body);
+            expected.push(Seen::Ping("nobody".to_owned(), round));
+        }
+        if round % 7 == 0 {
+            listener.dispatch(|_, _| ());
+        }
+    }
+    drop(go);
+    for expected in expected {
+        assert_eq!(next(&mut events).await, expected);
+    }
+}
+
 #[tokio::test]
 async fn messages_arrive_in_order_between_runtimes() {
     let (here, there) = (runtime().await, runtime().await);

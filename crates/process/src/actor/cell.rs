@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::sync::oneshot;
 
 use super::context::Context;
-use super::message::Message;
+use super::message::{AnyLetter, Message};
 use crate::Upid;
 use crate::http::{Reply, Request};
 
@@ -35,10 +35,10 @@ pub(crate) type Job<P> = Box<dyn FnOnce(&mut P, &mut Context<P>) + Send>;
 
 /// One thing that happens to a process.
 pub(crate) enum Event<P> {
-    Message(Message, Weight),
+    Message(Box<dyn AnyLetter>),
     Dispatch(Job<P>),
     Http(Box<HttpEvent>),
-    Exited(Upid),
+    Exited(Box<Upid>),
     Terminate,
 }
 
@@ -49,21 +49,24 @@ pub(crate) struct HttpEvent {
     pub(crate) weight: Weight,
 }
 
-/// Room that a remote event takes up in the mailbox, in bytes; zero and uncounted for local ones.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Weight {
-    bytes: usize,
-    remote: bool,
-}
+/// Room that a remote event takes up in the mailbox: its bytes and one (a larger event counts 4 GiB), zero for local
+/// ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight(u32);
 
 impl Weight {
-    pub(crate) const LOCAL: Self = Self {
-        bytes: 0,
-        remote: false,
-    };
+    pub(crate) const LOCAL: Self = Self(0);
 
-    pub(crate) const fn remote(bytes: usize) -> Self {
-        Self { bytes, remote: true }
+    pub(crate) fn remote(bytes: usize) -> Self {
+        Self(u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    const fn is_remote(self) -> bool {
+        self.0 > 0
+    }
+
+    const fn bytes(self) -> usize {
+        self.0 as usize
     }
 }
 
@@ -80,9 +83,32 @@ pub struct QueueCounts {
 
 struct Queue<P> {
     events: VecDeque<Event<P>>,
+    /// The sender whom the next letter need not name: that of the last one here, if it came by [`Cell::push_letter`].
+    run_of: Option<Upid>,
+    /// The sender of the first letter, should it not be named.
+    before: Option<Upid>,
     reader: Option<Waker>,
     active: bool,
     closed: bool,
+}
+
+impl<P> Queue<P> {
+    /// Moves the first events to `batch`.
+    fn take(&mut self, batch: &mut VecDeque<Event<P>>) {
+        if self.events.len() <= BATCH {
+            (self.run_of, self.before) = (None, None);
+            std::mem::swap(&mut self.events, batch);
+            return;
+        }
+        batch.extend(self.events.drain(..BATCH));
+        let named = batch.iter().rev().find_map(|event| match event {
+            Event::Message(letter) => letter.head().from(),
+            _ => None,
+        });
+        if let Some(from) = named {
+            self.before = Some(from.clone());
+        }
+    }
 }
 
 /// See the module.
@@ -140,6 +166,8 @@ impl<P> Cell<P> {
         busy.enter();
         let queue = Queue {
             events: VecDeque::new(),
+            run_of: None,
+            before: None,
             reader: None,
             active: true,
             closed: false,
@@ -163,36 +191,56 @@ impl<P> Cell<P> {
 
     /// Appends an event; gives it back when the process is gone.
     pub(crate) fn push(&self, event: Event<P>) -> Result<(), Event<P>> {
-        let waker = {
-            let mut queue = self.queue.lock();
-            if queue.closed {
-                return Err(event);
-            }
-            queue.events.push_back(event);
-            if queue.active {
-                return Ok(());
-            }
-            queue.active = true;
-            self.busy.enter();
-            queue.reader.take()
-        };
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(event);
+        }
+        if matches!(event, Event::Message(_)) {
+            queue.run_of = None;
+        }
+        self.append(queue, event);
+        Ok(())
+    }
+
+    /// Appends a letter; gives it back when the process is gone.
+    fn push_letter(&self, from: &Upid, mut letter: Box<dyn AnyLetter>) -> Result<(), Box<dyn AnyLetter>> {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(letter);
+        }
+        if !queue.run_of.as_ref().is_some_and(|run| run.shares(from)) {
+            queue.run_of = Some(from.clone());
+            letter.head_mut().set_from(from.clone());
+        }
+        self.append(queue, Event::Message(letter));
+        Ok(())
+    }
+
+    fn append(&self, mut queue: MutexGuard<'_, Queue<P>>, event: Event<P>) {
+        queue.events.push_back(event);
+        if queue.active {
+            return;
+        }
+        queue.active = true;
+        self.busy.enter();
+        let waker = queue.reader.take();
+        drop(queue);
         if let Some(waker) = waker {
             waker.wake();
         }
-        Ok(())
     }
 
     /// Counts a remote event in; [`Cell::done`] counts it out.
     fn weigh(&self, weight: Weight) {
-        if weight.remote {
-            self.inbound_bytes.fetch_add(weight.bytes, Ordering::Relaxed);
+        if weight.is_remote() {
+            self.inbound_bytes.fetch_add(weight.bytes(), Ordering::Relaxed);
             self.inbound_events.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn done(&self, weight: Weight) {
-        if weight.remote {
-            let bytes = self.inbound_bytes.fetch_sub(weight.bytes, Ordering::Relaxed) - weight.bytes;
+        if weight.is_remote() {
+            let bytes = self.inbound_bytes.fetch_sub(weight.bytes(), Ordering::Relaxed) - weight.bytes();
             let events = self.inbound_events.fetch_sub(1, Ordering::Relaxed) - 1;
             if bytes <= INBOUND_HIGH_WATER / 2 && events <= INBOUND_HIGH_WATER_EVENTS / 2 {
                 self.room.notify_waiters();
@@ -231,11 +279,7 @@ impl<P> Cell<P> {
                 }
                 return Poll::Pending;
             }
-            if queue.events.len() <= BATCH {
-                std::mem::swap(&mut queue.events, batch);
-            } else {
-                batch.extend(queue.events.drain(..BATCH));
-            }
+            queue.take(batch);
             Poll::Ready(())
         })
         .await;
@@ -277,7 +321,7 @@ impl<P> Cell<P> {
         let mut counts = QueueCounts::default();
         for event in &self.queue.lock().events {
             match event {
-                Event::Message(..) => counts.messages += 1,
+                Event::Message(_) => counts.messages += 1,
                 Event::Dispatch(_) => counts.dispatches += 1,
                 Event::Http(_) => counts.http_requests += 1,
                 Event::Exited(_) | Event::Terminate => {}
@@ -311,13 +355,17 @@ const LISTED_EVENTS: usize = 1_000;
 /// Bytes shown of a message's body.
 const LISTED_BODY: usize = 1_024;
 
-fn summary<P>(event: &Event<P>, to: &Upid) -> EventSummary {
+/// Describes an event; `from` is the sender of the letter before, and then of this one.
+fn summary<P>(event: &Event<P>, from: &mut Option<Upid>, to: &Upid) -> EventSummary {
     match event {
-        Event::Message(message, _) => {
-            let body = message.body();
+        Event::Message(letter) => {
+            if let Some(named) = letter.head().from() {
+                *from = Some(named.clone());
+            }
+            let body = letter.body();
             EventSummary::Message {
-                name: message.name(),
-                from: message.from().to_string(),
+                name: letter.name(),
+                from: from.as_ref().map_or_else(String::new, Upid::to_string),
                 to: to.to_string(),
                 body: String::from_utf8_lossy(body.get(..LISTED_BODY).unwrap_or(&body)).into_owned(),
             }
@@ -336,7 +384,9 @@ fn summary<P>(event: &Event<P>, to: &Upid) -> EventSummary {
 pub(crate) trait AnyCell: Send + Sync {
     fn upid(&self) -> &Upid;
     /// Delivers a message; false when the process is gone.
-    fn deliver(&self, message: Message, weight: Weight) -> bool;
+    fn deliver(&self, message: Message) -> bool;
+    /// Delivers a letter that has no weight; gives it back when the process is gone.
+    fn post(&self, from: &Upid, letter: Box<dyn AnyLetter>) -> Result<(), Box<dyn AnyLetter>>;
     /// Delivers a request; false when the process is gone.
     fn http(&self, request: Request, reply: oneshot::Sender<Reply>) -> bool;
     fn exited(&self, upid: Upid);
@@ -354,13 +404,19 @@ impl<P: Send + 'static> AnyCell for Cell<P> {
         &self.upid
     }
 
-    fn deliver(&self, message: Message, weight: Weight) -> bool {
+    fn deliver(&self, message: Message) -> bool {
+        let letter = message.into_letter();
+        let weight = letter.head().weight();
         self.weigh(weight);
-        let delivered = self.push(Event::Message(message, weight)).is_ok();
+        let delivered = self.push(Event::Message(letter)).is_ok();
         if !delivered {
             self.done(weight);
         }
         delivered
+    }
+
+    fn post(&self, from: &Upid, letter: Box<dyn AnyLetter>) -> Result<(), Box<dyn AnyLetter>> {
+        self.push_letter(from, letter)
     }
 
     fn http(&self, request: Request, reply: oneshot::Sender<Reply>) -> bool {
@@ -380,7 +436,7 @@ impl<P: Send + 'static> AnyCell for Cell<P> {
     }
 
     fn exited(&self, upid: Upid) {
-        drop(self.push(Event::Exited(upid)));
+        drop(self.push(Event::Exited(Box::new(upid))));
     }
 
     fn kill(&self) {
@@ -408,12 +464,11 @@ impl<P: Send + 'static> AnyCell for Cell<P> {
     }
 
     fn events(&self) -> Vec<EventSummary> {
-        self.queue
-            .lock()
-            .events
-            .iter()
-            .take(LISTED_EVENTS)
-            .map(|event| summary(event, &self.upid))
+        let queue = self.queue.lock();
+        let mut from = queue.before.clone();
+        let listed = queue.events.iter().take(LISTED_EVENTS);
+        listed
+            .map(|event| summary(event, &mut from, &self.upid))
             .collect()
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-use super::cell::{AnyCell, Cell, Event, Weight};
+use super::cell::{AnyCell, Cell, Event};
 use super::handle::Handle;
-use super::message::{Message, Payload, Typed};
+use super::message::{self, AnyLetter, Message, Typed};
 use super::{Process, Timer};
 use crate::http::{Asset, Reply, Request};
 use crate::runtime::Runtime;
@@ -29,7 +29,7 @@ pub enum LinkMode {
     Reconnect,
 }
 
-type MessageHandler<P> = Box<dyn FnMut(&mut P, &mut Context<P>, &Upid, Payload) + Send>;
+type MessageHandler<P> = Box<dyn FnMut(&mut P, &mut Context<P>, &Upid, Box<dyn AnyLetter>) + Send>;
 type RouteHandler<P> = Box<dyn FnMut(&mut P, &mut Context<P>, Request) -> Reply + Send>;
 
 /// A handler that is to be added.
@@ -48,6 +48,8 @@ enum Install<P> {
 /// The handlers of a process.
 pub(crate) struct Behaviour<P> {
     by_type: FxHashMap<TypeId, usize>,
+    /// The type of the last message and its handler: messages of one type come in bursts.
+    last: Option<(TypeId, usize)>,
     by_name: FxHashMap<Box<str>, usize>,
     handlers: Vec<MessageHandler<P>>,
     routes: BTreeMap<String, RouteHandler<P>>,
@@ -57,6 +59,7 @@ impl<P: Process> Behaviour<P> {
     pub(crate) fn new() -> Self {
         Self {
             by_type: FxHashMap::default(),
+            last: None,
             by_name: FxHashMap::default(),
             handlers: Vec::new(),
             routes: BTreeMap::new(),
@@ -65,6 +68,7 @@ impl<P: Process> Behaviour<P> {
 
     /// Adds what the process has installed since.
     pub(crate) fn absorb(&mut self, ctx: &mut Context<P>) {
+        self.last = None;
         for install in ctx.installs.drain(..) {
             match install {
                 Install::Message {
@@ -86,21 +90,30 @@ impl<P: Process> Behaviour<P> {
         }
     }
 
-    pub(crate) fn on_message(&mut self, process: &mut P, ctx: &mut Context<P>, message: Message) {
-        let index = match &message.payload {
-            Payload::Value(value) => self
-                .by_type
-                .get(&(**value).type_id())
-                .or_else(|| self.by_name.get(value.name().as_str())),
-            Payload::Typed { of, name, .. } => {
-                self.by_type.get(of).or_else(|| self.by_name.get(name().as_str()))
-            }
-            Payload::Encoded { name, .. } => self.by_name.get(name),
+    pub(crate) fn on_letter(
+        &mut self,
+        process: &mut P,
+        ctx: &mut Context<P>,
+        from: &Upid,
+        letter: Box<dyn AnyLetter>,
+    ) {
+        let content = letter.content();
+        let index = match self.last {
+            Some((last, index)) if last == content => Some(index),
+            _ => self.find(content, &*letter),
         };
-        match index.and_then(|index| self.handlers.get_mut(*index)) {
-            Some(handler) => handler(process, ctx, &message.from, message.payload),
-            None => process.unhandled(ctx, message),
+        match index.and_then(|index| self.handlers.get_mut(index)) {
+            Some(handler) => handler(process, ctx, from, letter),
+            None => process.unhandled(ctx, Message::of(from.clone(), letter)),
         }
+    }
+
+    fn find(&mut self, content: TypeId, letter: &dyn AnyLetter) -> Option<usize> {
+        let Some(index) = self.by_type.get(&content) else {
+            return self.by_name.get(letter.name().as_str()).copied();
+        };
+        self.last = Some((content, *index));
+        Some(*index)
     }
 
     /// Finds the route with the longest matching prefix: `a/b/c`, `a/b`, `a`, the root.
@@ -134,7 +147,7 @@ pub struct Context<P> {
     installs: Vec<Install<P>>,
     assets: BTreeMap<String, Asset>,
     /// Who was sent to last.
-    last: RefCell<Option<Arc<dyn AnyCell>>>,
+    last: RefCell<Option<(Upid, Arc<dyn AnyCell>)>>,
 }
 
 impl<P> std::fmt::Debug for Context<P> {
@@ -186,23 +199,18 @@ impl<P: Process> Context<P> {
         &mut self,
         mut handler: impl FnMut(&mut P, &mut Self, &Upid, M) + Send + 'static,
     ) {
-        let handler: MessageHandler<P> = Box::new(move |process, ctx, from, payload| match payload {
-            Payload::Value(value) => {
-                // The table is keyed by type, so this is the type.
-                if let Ok(value) = value.into_any().downcast::<M>() {
-                    handler(process, ctx, from, *value);
-                }
-            }
-            Payload::Encoded { body, .. } | Payload::Typed { body, .. } => match M::decode(body) {
-                Ok(message) => handler(process, ctx, from, message),
-                Err(error) => {
-                    tracing::warn!(
-                        "Dropping {} from {from} that does not parse: {error}",
-                        M::full_name()
-                    );
-                }
-            },
-        });
+        let handler: MessageHandler<P> =
+            Box::new(
+                move |process, ctx, from, letter| match message::open::<M>(letter) {
+                    Ok(message) => handler(process, ctx, from, message),
+                    Err(error) => {
+                        tracing::warn!(
+                            "Dropping {} from {from} that does not parse: {error}",
+                            M::full_name()
+                        );
+                    }
+                },
+            );
         self.installs.push(Install::Message {
             type_id: Some(TypeId::of::<M>()),
             name: M::full_name(),
@@ -217,10 +225,8 @@ impl<P: Process> Context<P> {
         name: impl Into<String>,
         mut handler: impl FnMut(&mut P, &mut Self, &Upid, Bytes) + Send + 'static,
     ) {
-        let handler: MessageHandler<P> = Box::new(move |process, ctx, from, payload| match payload {
-            Payload::Value(value) => handler(process, ctx, from, value.encode()),
-            Payload::Encoded { body, .. } | Payload::Typed { body, .. } => handler(process, ctx, from, body),
-        });
+        let handler: MessageHandler<P> =
+            Box::new(move |process, ctx, from, letter| handler(process, ctx, from, letter.body()));
         self.installs.push(Install::Message {
             type_id: None,
             name: name.into(),
@@ -263,38 +269,43 @@ impl<P: Process> Context<P> {
     }
 
     /// Sends a message; nothing happens when `to` is no valid address or nobody answers there. At most once, in order
-    /// per receiver.
+    /// per receiver. A process of the same runtime gets a copy, without any encoding.
     pub fn send<M: Typed>(&self, to: &Upid, message: &M) {
         if self.runtime.is_local(to) {
-            self.deliver(to, Payload::typed(message));
+            self.deliver(to, message::value(message.clone()));
         } else {
             self.send_bytes(to, M::full_name(), Bytes::from(message.encode_to_vec()));
         }
     }
 
-    /// As [`Context::send`], giving the value away: a process of the same runtime gets it without any encoding.
+    /// As [`Context::send`], giving the value away: a process of the same runtime gets the very value.
     pub fn post<M: Typed>(&self, to: &Upid, message: M) {
         if self.runtime.is_local(to) {
-            self.deliver(to, Payload::Value(Box::new(message)));
+            self.deliver(to, message::value(message));
         } else {
             self.send_bytes(to, M::full_name(), Bytes::from(message.encode_to_vec()));
         }
     }
 
     /// Delivers within the runtime. The last receiver is remembered: most processes have few.
-    fn deliver(&self, to: &Upid, payload: Payload) {
-        let message = Message::with_payload(self.upid().clone(), payload);
+    fn deliver(&self, to: &Upid, mut letter: Box<dyn AnyLetter>) {
         let mut last = self.last.borrow_mut();
-        if !last
-            .as_ref()
-            .is_some_and(|cell| cell.upid().id() == to.id() && !cell.is_gone())
+        if let Some((upid, cell)) = &*last
+            && (upid.shares(to) || upid.id() == to.id())
         {
-            *last = self.runtime.find(to.id());
+            match cell.post(self.upid(), letter) {
+                Ok(()) => return,
+                // That one is gone; another may have taken its id.
+                Err(back) => letter = back,
+            }
         }
-        if let Some(cell) = last.as_ref() {
-            cell.deliver(message, Weight::LOCAL);
-        } else {
-            tracing::debug!("Dropping {} to {to}, which is not running", message.name());
+        *last = self.runtime.find(to.id()).map(|cell| (to.clone(), cell));
+        let undelivered = match &*last {
+            Some((_, cell)) => cell.post(self.upid(), letter).err(),
+            None => Some(letter),
+        };
+        if let Some(letter) = undelivered {
+            tracing::debug!("Dropping {} to {to}, which is not running", letter.name());
         }
     }
 

@@ -13,6 +13,7 @@ pub use cell::{INBOUND_HIGH_WATER, INBOUND_HIGH_WATER_EVENTS, QueueCounts};
 use context::Behaviour;
 pub use context::{Context, LinkMode};
 pub use handle::Handle;
+pub(crate) use message::AnyLetter;
 pub use message::{Message, Typed};
 
 use crate::Upid;
@@ -76,7 +77,7 @@ pub(crate) async fn run<P: Process>(runtime: Runtime, cell: Arc<Cell<P>>, mut pr
     let mut behaviour = Behaviour::new();
     process.initialize(&mut ctx);
     behaviour.absorb(&mut ctx);
-    let mut batch = VecDeque::new();
+    let (mut batch, mut from) = (VecDeque::new(), Upid::empty());
     'running: loop {
         cell.take(&mut batch).await;
         while let Some(event) = batch.pop_front() {
@@ -84,9 +85,13 @@ pub(crate) async fn run<P: Process>(runtime: Runtime, cell: Arc<Cell<P>>, mut pr
                 break 'running;
             }
             match event {
-                Event::Message(message, weight) => {
-                    if let Some(message) = runtime.filters().admit(cell.upid(), message) {
-                        behaviour.on_message(&mut process, &mut ctx, message);
+                Event::Message(mut letter) => {
+                    let weight = letter.head().weight();
+                    if let Some(named) = letter.head_mut().take_from() {
+                        from = named;
+                    }
+                    if let Some(letter) = runtime.filters().admit(cell.upid(), &from, letter) {
+                        behaviour.on_letter(&mut process, &mut ctx, &from, letter);
                     }
                     cell.done(weight);
                 }

@@ -25,6 +25,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Slices given to one write.
 const SLICES: usize = 64;
 
+/// Bytes of small messages that are joined in one buffer: beyond, growing it costs more than a further slice.
+const JOINED: usize = 64 << 10;
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -201,6 +204,10 @@ impl Queue {
         if body.len() <= wire::COPY_LIMIT {
             wire::encode_into(from, to, name, body, &mut self.open);
             self.bytes += self.open.len() - before;
+            if self.open.len() >= JOINED {
+                let full = self.open.split().freeze();
+                self.slices.push_back(full);
+            }
             return;
         }
         wire::encode_head_into(from, to, name, body.len(), &mut self.open);

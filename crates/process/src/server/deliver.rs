@@ -36,7 +36,7 @@ pub(super) async fn deliver(
     };
     wait_for_room(&cell).await;
     let weight = Weight::remote(name.len() + body.len());
-    if cell.deliver(Message::new(from, name, body), weight) {
+    if cell.deliver(Message::new(from, name, body).weighing(weight)) {
         Ok(())
     } else {
         Err(Response::not_found())
