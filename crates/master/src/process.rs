@@ -7,8 +7,10 @@ mod messages;
 mod observer;
 mod outputs;
 mod subscribers;
+mod whitelist;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::process::http::{Reply, Request, Response};
@@ -24,14 +26,19 @@ use crate::metrics::{Frameworks, Runs};
 use crate::registrar::Registrar;
 use observer::Observer;
 use subscribers::Snapshots;
+pub(crate) use whitelist::file as whitelist_file;
 
 /// What the shell itself needs to know; the rest is the core's.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Bytes of events that one scheduler may leave unread.
     pub(crate) scheduler_buffer: usize,
     /// `--publish_per_framework_metrics`.
     pub(crate) per_framework_metrics: bool,
+    /// Names the agents that may be offered; all when unset.
+    pub(crate) whitelist: Option<PathBuf>,
+    /// Where the web page's files lie.
+    pub(crate) webui_dir: PathBuf,
 }
 
 /// The process `master`.
@@ -60,6 +67,8 @@ pub(crate) struct MasterProcess {
     due: bool,
     /// Schedulers cut off because they did not read.
     slow_schedulers: u64,
+    /// The last list that was read.
+    whitelist: Option<BTreeSet<String>>,
     failure: watch::Sender<Option<Arc<Error>>>,
 }
 
@@ -101,6 +110,7 @@ impl MasterProcess {
             timer: None,
             due: false,
             slow_schedulers: 0,
+            whitelist: None,
             failure,
         }
     }
@@ -235,6 +245,8 @@ impl Process for MasterProcess {
     fn initialize(&mut self, context: &mut Context<Self>) {
         Self::install_messages(context);
         Self::install_routes(context);
+        Self::provide_web_page(context, &self.settings.webui_dir);
+        self.watch_whitelist(context);
         self.recover(context);
     }
 

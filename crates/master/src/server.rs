@@ -1,6 +1,7 @@
 //! A master from start to stop.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::process::{Environment, Handle, Runtime, Version, build};
@@ -12,7 +13,7 @@ use crate::api::{Build, Info};
 use crate::core::{Config, HEARTBEAT_INTERVAL, Master};
 use crate::flags::Registry;
 use crate::hub::{self, Hub};
-use crate::process::{MasterProcess, Settings};
+use crate::process::{MasterProcess, Settings, whitelist_file};
 use crate::registrar::{Closed, Registrar, Timeouts};
 use crate::{Error, Flags};
 
@@ -39,6 +40,9 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let runtime = Runtime::start(settings(&flags)?).await.map_err(process_error)?;
+        if let Some(log) = log_file(&flags) {
+            runtime.files().attach("/master/log", log);
+        }
         let info = master_info(&flags, &runtime);
         let timeouts = Timeouts {
             fetch: flags.registry_fetch_timeout,
@@ -73,6 +77,8 @@ impl Server {
         let shell = Settings {
             scheduler_buffer: usize::try_from(buffer).unwrap_or(usize::MAX),
             per_framework_metrics: flags.values.bool("publish_per_framework_metrics"),
+            whitelist: whitelist_file(flags.values.text("whitelist")),
+            webui_dir: flags.values.text("webui_dir").unwrap_or_default().into(),
         };
         let runs = crate::metrics::Runs::register(&runtime);
         let core = Master::new(config);
@@ -122,6 +128,12 @@ impl Server {
 
 fn process_error(error: ::process::Error) -> Error {
     Error::Process(Arc::new(error))
+}
+
+/// The file shown as `/master/log`: one that something else writes, or our own.
+fn log_file(flags: &Flags) -> Option<PathBuf> {
+    let external = flags.values.text("external_log_file").map(PathBuf::from);
+    external.or_else(|| flags.logging().file())
 }
 
 /// The registry's store: `<work_dir>/registry`, or memory.
@@ -210,6 +222,11 @@ fn config(flags: &Flags, info: MasterInfo) -> Config {
     config.registry_gc_interval = flags.duration("registry_gc_interval");
     config.registry_max_agent_age = flags.duration("registry_max_agent_age");
     config.registry_max_agent_count = flags.size("registry_max_agent_count");
+    config.agent_recovery_factor = values
+        .double("allocator_agent_recovery_factor")
+        .unwrap_or(config.agent_recovery_factor);
+    config.allocator_recovery_timeout = flags.duration("allocator_recovery_timeout");
+    config.weights.clone_from(&flags.weights);
     config.allocator = allocator::Config {
         seed: seed(),
         ..flags.allocator.clone()

@@ -5,16 +5,19 @@
 //! ([`Batcher`](batch::Batcher)).
 
 mod batch;
+mod files;
 mod info;
 pub(crate) mod messages;
 mod negotiate;
 mod operator;
-mod refusals;
 mod scheduler;
+mod shape;
 mod snapshot;
 mod v0;
 mod v0_routes;
+mod v0_writes;
 mod wire;
+mod writes;
 
 pub(crate) use batch::Batcher;
 pub(crate) use info::{Build, Info};

@@ -52,9 +52,9 @@ pub(super) fn accept(request: &Request) -> Result<ContentType, Box<Response>> {
             Response::text(
                 StatusCode::NOT_ACCEPTABLE,
                 format!(
-                    "Expecting 'Accept' to allow {} or {}",
-                    ContentType::Json,
-                    ContentType::Protobuf
+                    "Expecting 'Accept' to allow '{}' or '{}'",
+                    ContentType::Protobuf,
+                    ContentType::Json
                 ),
             )
             .into()

@@ -9,7 +9,7 @@ use proto::v1::master::{Call, Response as Answer, call, response};
 use proto::{ContentType, Json, Message, v1};
 
 use super::snapshot::Part;
-use super::{negotiate, refusals, v0};
+use super::{files, negotiate, shape, v0, writes};
 use crate::core::{FrameworkId, OperatorAction};
 use crate::process::MasterProcess;
 
@@ -44,9 +44,17 @@ impl MasterProcess {
                 None => Response::status(StatusCode::BAD_REQUEST).into(),
             },
             Type::SetLoggingLevel => self.set_logging_level(context, &call),
+            Type::ListFiles => match call.list_files {
+                Some(call) => files::list(context, call, accept),
+                None => Response::status(StatusCode::BAD_REQUEST).into(),
+            },
+            Type::ReadFile => match call.read_file {
+                Some(call) => files::read(context, call, accept),
+                None => Response::status(StatusCode::BAD_REQUEST).into(),
+            },
             kind => match self.small_answer(kind) {
                 Some(answer) => encoded(&answer, accept).into(),
-                None => refusals::refuse(call, self.core.state()).into(),
+                None => writes::refuse(call, self.core.state(), self.core.config()).into(),
             },
         }
     }
@@ -227,15 +235,15 @@ impl MasterProcess {
 /// Everything about a call that can be checked without knowing the state: the call, and how to encode the answer.
 fn read(request: &Request) -> Result<(Call, ContentType), Box<Response>> {
     let (_, call) = negotiate::call::<Call>(request)?;
-    if call.r#type == Some(call::Type::Unknown.into()) {
-        return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
-    }
-    refusals::validate(&call).map_err(|missing| {
+    shape::validate(&call).map_err(|fault| {
         Box::new(Response::bad_request(format!(
-            "Failed to validate master::Call: Expecting '{missing}' to be present"
+            "Failed to validate master::Call: {fault}"
         )))
     })?;
     let accept = negotiate::accept(request)?;
+    if call.r#type == Some(call::Type::Unknown.into()) {
+        return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
+    }
     Ok((call, accept))
 }
 

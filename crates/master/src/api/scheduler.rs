@@ -193,7 +193,8 @@ impl MasterProcess {
             .is_none_or(|stream| *stream.id != *given)
         {
             return Err(Response::bad_request(format!(
-                "Stream '{given}' is not the current stream of framework {id}"
+                "The stream ID '{given}' included in this request didn't match the stream ID currently associated with \
+                 framework ID {id}"
             ))
             .into());
         }

@@ -1,17 +1,18 @@
-//! The endpoints of before v1: which there are, and what they take (facts: master-http.md §3, §5).
+//! The endpoints of before v1: which there are, and what they take (facts: master-http.md §3).
+
+use std::path::Path;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use process::Context;
-use process::http::{Query, Reply, Request, Response};
+use process::http::{Asset, Reply, Request, Response};
+use proto::ContentType;
 use proto::json::Writer;
-use proto::{json, v1};
 
 use super::snapshot::{self, Part};
-use super::{refusals, v0};
-use crate::core::{FrameworkId, OperatorAction, State};
+use super::v0;
+use crate::core::State;
 use crate::process::MasterProcess;
-use proto::ContentType;
 
 /// An answer that is the same for all who ask at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,21 +79,14 @@ impl MasterProcess {
         context.route("/health", |_, _, _| Response::ok());
         context.route("/flags", |this, _, request| this.on_flags(&request));
         context.route("/redirect", |this, _, request| this.on_redirect(&request));
-        context.route("/teardown", |this, context, request| {
-            this.on_teardown(context, &request)
-        });
-        context.route("/quota", |this, _, request| this.on_quota(&request));
-        context.route("/weights", |this, _, request| this.on_weights(&request));
-        context.route("/maintenance/schedule", |this, _, request| {
-            this.on_empty(&request, &["GET", "POST"])
-        });
-        context.route("/maintenance/status", |this, _, request| {
-            this.on_empty(&request, &["GET"])
-        });
-        context.route("/machine/down", |this, _, request| this.on_machines(&request));
-        context.route("/machine/up", |this, _, request| this.on_machines(&request));
-        for path in ["/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"] {
-            context.route(path, |this, _, request| this.on_resources(&request));
+        Self::install_writes(context);
+    }
+
+    /// Serves the web page's files, if there are any.
+    pub(crate) fn provide_web_page(context: &mut Context<Self>, dir: &Path) {
+        context.provide("", Asset::new(dir.join("index.html")));
+        for name in ["app", "assets"] {
+            context.provide(name, Asset::new(dir.join(name)));
         }
     }
 
@@ -181,136 +175,6 @@ impl MasterProcess {
             None => Response::unavailable("No leader elected"),
         }
     }
-
-    fn on_teardown(&mut self, context: &mut Context<Self>, request: &Request) -> Reply {
-        let form = match self.form(request) {
-            Ok(form) => form,
-            Err(response) => return (*response).into(),
-        };
-        match form.get("frameworkId") {
-            None => missing_parameter("frameworkId").into(),
-            Some(id) => self.operate(
-                context,
-                OperatorAction::Teardown(FrameworkId::from(id)),
-                StatusCode::OK,
-            ),
-        }
-    }
-
-    /// Reservations and volumes cannot be changed in this version.
-    fn on_resources(&self, request: &Request) -> Response {
-        let form = match self.form(request) {
-            Ok(form) => form,
-            Err(response) => return *response,
-        };
-        match form.get("slaveId") {
-            None => missing_parameter("slaveId"),
-            Some(id) if !self.core.state().agents.contains_key(id) => {
-                Response::bad_request("No agent found with specified ID")
-            }
-            Some(_) => Response::status(StatusCode::NOT_IMPLEMENTED),
-        }
-    }
-
-    fn form(&self, request: &Request) -> Result<Query, Box<Response>> {
-        if let Some(refusal) = self.not_leading(request) {
-            return Err(refusal.into());
-        }
-        allow(request, &["POST"])?;
-        let text = std::str::from_utf8(&request.body).ok();
-        text.and_then(Query::parse)
-            .ok_or_else(|| Response::bad_request("Unable to decode query string").into())
-    }
-
-    /// Quotas can be seen, not set, in this version.
-    fn on_quota(&self, request: &Request) -> Response {
-        if let Some(refusal) = self.not_leading(request) {
-            return refusal;
-        }
-        if let Err(refusal) = allow(request, &["GET", "POST", "DELETE"]) {
-            return *refusal;
-        }
-        match request.method.as_str() {
-            "GET" | "HEAD" => Response::json(json::to_vec(&self.quota_status()), request.jsonp()),
-            "POST" => Response::status(StatusCode::NOT_IMPLEMENTED),
-            _ if request.tail().is_empty() => Response::bad_request(format!(
-                "Failed to remove quota for path '{}': no role is named",
-                request.path
-            )),
-            _ if self.core.state().quotas.contains_key(request.tail()) => {
-                Response::status(StatusCode::NOT_IMPLEMENTED)
-            }
-            _ => Response::bad_request(format!(
-                "Failed to remove quota for path '{}': Role '{}' has no quota set",
-                request.path,
-                request.tail()
-            )),
-        }
-    }
-
-    /// Weights can be seen, not set, in this version.
-    fn on_weights(&self, request: &Request) -> Response {
-        if let Some(refusal) = self.not_leading(request) {
-            return refusal;
-        }
-        match allow(request, &["GET", "PUT"]) {
-            Err(refusal) => *refusal,
-            Ok(()) if request.method != Method::PUT => {
-                let mut out = Vec::new();
-                Writer::new(&mut out).array(|array| {
-                    for (role, weight) in &self.core.state().weights {
-                        array.object(|object| {
-                            object.text("role", role);
-                            object.value("weight", weight);
-                        });
-                    }
-                });
-                Response::json(out, request.jsonp())
-            }
-            Ok(()) => Response::status(StatusCode::NOT_IMPLEMENTED),
-        }
-    }
-
-    /// Maintenance cannot be scheduled in this version: there is nothing to show.
-    fn on_empty(&self, request: &Request, methods: &[&str]) -> Response {
-        if let Some(refusal) = self.not_leading(request) {
-            return refusal;
-        }
-        match allow(request, methods) {
-            Err(refusal) => *refusal,
-            Ok(()) if request.method != Method::POST => Response::json("{}", request.jsonp()),
-            Ok(()) => Response::status(StatusCode::NOT_IMPLEMENTED),
-        }
-    }
-
-    fn on_machines(&self, request: &Request) -> Response {
-        if let Some(refusal) = self.not_leading(request) {
-            return refusal;
-        }
-        if let Err(refusal) = allow(request, &["POST"]) {
-            return *refusal;
-        }
-        // A bare list: read as the member of a call that holds one.
-        let wrapped = [b"{\"machines\":", &request.body[..], b"}"].concat();
-        match json::from_slice::<v1::master::call::StartMaintenance>(&wrapped) {
-            Err(error) => Response::bad_request(error.to_string()),
-            Ok(call) => refusals::machines(&call.machines)
-                .unwrap_or_else(|| Response::status(StatusCode::NOT_IMPLEMENTED)),
-        }
-    }
-}
-
-fn allow(request: &Request, methods: &[&str]) -> Result<(), Box<Response>> {
-    let method = request.method.as_str();
-    // HEAD is GET without the body, which the server leaves out.
-    if methods.contains(&method) || (method == "HEAD" && methods.contains(&"GET")) {
-        return Ok(());
-    }
-    Err(Response::method_not_allowed(methods, Some(method)).into())
-}
-
-fn missing_parameter(name: &str) -> Response {
-    Response::bad_request(format!("Missing '{name}' query parameter in the request body"))
 }
 
 fn failed() -> Response {

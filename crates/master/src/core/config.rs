@@ -1,6 +1,6 @@
 //! What the core is told once, at start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proto::v1;
@@ -40,6 +40,13 @@ pub struct Config {
     pub registry_max_agent_age: Duration,
     /// How many unreachable and gone agents (each) are remembered in the registry.
     pub registry_max_agent_count: usize,
+    /// The share (0 to 1) of recovered agents that must be back before offers are made again, if there is a quota
+    /// (`--allocator_agent_recovery_factor`).
+    pub agent_recovery_factor: f64,
+    /// How long offers wait for them at most.
+    pub allocator_recovery_timeout: Duration,
+    /// Weights of roles, for a registry that holds none.
+    pub weights: BTreeMap<String, f64>,
     /// Settings of the allocator, its seed and the allocation interval among them.
     pub allocator: allocator::Config,
 }
@@ -69,6 +76,9 @@ impl Config {
             registry_gc_interval: Duration::from_secs(15 * 60),
             registry_max_agent_age: Duration::from_secs(14 * 24 * 3600),
             registry_max_agent_count: 102_400,
+            agent_recovery_factor: 0.8,
+            allocator_recovery_timeout: Duration::from_secs(600),
+            weights: BTreeMap::new(),
             allocator: allocator::Config::default(),
         }
     }

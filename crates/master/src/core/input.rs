@@ -1,5 +1,7 @@
 //! All that can happen to a master, on one screen.
 
+use std::collections::BTreeSet;
+
 use process::Upid;
 use proto::internal;
 use proto::v1::scheduler;
@@ -44,6 +46,8 @@ pub enum Input {
         request: RequestId,
         action: OperatorAction,
     },
+    /// Only agents on these hosts are to be offered; `None`: all.
+    Whitelist(Option<BTreeSet<String>>),
     /// The time of [`Master::deadline`](super::Master::deadline) has come.
     Timeout,
 }

@@ -156,6 +156,7 @@ impl Master {
         self.now = self.now.max(now);
         match input {
             Input::Recovered(registry) => self.on_recovered(*registry, out),
+            Input::Whitelist(hosts) => self.on_whitelist(hosts),
             _ if !self.recovered => self.on_early(input, out),
             Input::Stored(write) => self.on_stored(write, out),
             Input::Agent { from, message } => self.on_agent(from, message, out),
@@ -247,6 +248,7 @@ impl Master {
             | Input::Exited(_)
             | Input::Call { .. }
             | Input::StreamClosed(_)
+            | Input::Whitelist(_)
             | Input::Timeout => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What operators once set and the registry keeps: quotas, weights, machines taken down (zookeeper.md §6). This master
 //! honours them; it has no calls to change them yet.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use process::Upid;
 use proto::internal::registry;
@@ -13,12 +13,9 @@ use super::Master;
 use super::events::{send_shutdown, warning};
 use super::output::Output;
 
-/// How long offers are held back after a failover with quotas, at most (allocator.md §9).
-const HOLD: Duration = Duration::from_secs(600);
-
 impl Master {
-    /// Takes over quotas, in the new form and the old. With any, offers wait for four fifths of the agents, since what is not
-    /// known yet cannot be set aside.
+    /// Takes over quotas, in the new form and the old. With any, offers wait for most of the agents, since what is not known
+    /// yet cannot be set aside (allocator.md §9).
     pub(super) fn recover_quotas(
         &mut self,
         quotas: Vec<registry::Quota>,
@@ -29,7 +26,7 @@ impl Master {
         let old = quotas.into_iter().map(|quota| {
             let guarantee = quota.info.guarantee.into_iter();
             let amounts = guarantee.filter_map(|resource| Some((resource.name, resource.scalar?)));
-            let amounts: std::collections::BTreeMap<String, value::Scalar> = amounts.collect();
+            let amounts: BTreeMap<String, value::Scalar> = amounts.collect();
             QuotaConfig {
                 role: quota.info.role.unwrap_or_default(),
                 guarantees: amounts.clone(),
@@ -56,18 +53,31 @@ impl Master {
             self.state.quotas.insert(config.role.clone(), config);
         }
         if !self.state.quotas.is_empty() {
+            let until = self.now + self.config.allocator_recovery_timeout;
             self.allocator
-                .hold_for_recovery(agents.saturating_mul(4) / 5, self.now + HOLD);
+                .hold_for_recovery(share(agents, self.config.agent_recovery_factor), until);
         }
     }
 
+    /// Takes over the registry's weights; those of the flag count only if there are none.
     pub(super) fn recover_weights(&mut self, weights: &[registry::Weight]) {
-        for weight in weights {
+        let stored = weights.iter().map(|weight| {
             let role = weight.info.role.clone().unwrap_or_else(|| "*".to_owned());
-            self.allocator
-                .update_weights(&[(role.clone(), weight.info.weight)]);
-            self.state.weights.insert(role, weight.info.weight);
+            (role, weight.info.weight)
+        });
+        let mut weights: BTreeMap<String, f64> = stored.collect();
+        if weights.is_empty() {
+            weights.clone_from(&self.config.weights);
         }
+        for (role, weight) in weights {
+            self.allocator.update_weights(&[(role.clone(), weight)]);
+            self.state.weights.insert(role, weight);
+        }
+    }
+
+    /// Only agents on these hosts are offered from now on; `None`: all.
+    pub(super) fn on_whitelist(&mut self, hosts: Option<BTreeSet<String>>) {
+        self.allocator.set_whitelist(hosts, self.now);
     }
 
     pub(super) fn recover_machines(&mut self, machines: Vec<registry::Machine>) {
@@ -97,4 +107,16 @@ impl Master {
         }
         down
     }
+}
+
+/// A share (0 to 1) of a count, rounded down.
+fn share(count: usize, share: f64) -> usize {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts far below 2^52, and the share is neither negative nor above 1"
+    )]
+    let part = (count as f64 * share.clamp(0.0, 1.0)) as usize;
+    part
 }

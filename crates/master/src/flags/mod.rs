@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,6 +70,8 @@ pub struct Flags {
     pub allocator: allocator::Config,
     /// Roles that frameworks may have; any when unset.
     pub roles: Option<BTreeSet<String>>,
+    /// Weights of roles, for a registry that holds none.
+    pub weights: BTreeMap<String, f64>,
     /// The least severity that is logged.
     pub severity: logging::Severity,
     /// Endpoints that answer 403.
@@ -80,7 +82,7 @@ impl Flags {
     /// Reads a command line (without the program's name) and an environment.
     ///
     /// # Errors
-    /// For flags that are unknown, ill-formed, out of range, or ask for what would be unsafe to ignore.
+    /// For flags that are unknown, ill-formed, out of range, or ask for what is not built in.
     pub fn parse(
         args: impl IntoIterator<Item = String>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -98,9 +100,8 @@ impl Flags {
     /// Checks flags that have been read.
     ///
     /// # Errors
-    /// For values out of range, or that ask for what would be unsafe to ignore.
+    /// For values out of range, or that do not fit each other.
     pub fn new(values: Values) -> Result<Self, Error> {
-        refuse_unsafe(&values)?;
         check_ranges(&values)?;
         let registry = match values.text("registry") {
             Some("in_memory") => Registry::InMemory,
@@ -135,6 +136,7 @@ impl Flags {
             agent_removal_rate_limit: rate_limit(&values)?,
             recovery_agent_removal_limit: percentage(&values)?,
             allocator: allocator(&values)?,
+            weights: weights(&values)?,
             roles: values.text("roles").map(roles),
             severity: text(&values, "logging_level", "expected INFO, WARNING or ERROR")?
                 .unwrap_or(logging::Severity::Info),
@@ -165,49 +167,6 @@ impl Flags {
     }
 }
 
-/// A flag whose neglect would leave a door open, or make two masters lead, ends the start instead.
-fn refuse_unsafe(values: &Values) -> Result<(), Error> {
-    for name in [
-        "authenticate_agents",
-        "authenticate_frameworks",
-        "authenticate_http_frameworks",
-        "authenticate_http_readonly",
-        "authenticate_http_readwrite",
-        "registry_strict",
-    ] {
-        if values.bool(name) {
-            return Err(Error::Rejected(format!(
-                "flag '{name}' cannot be honoured by this version"
-            )));
-        }
-    }
-    for name in [
-        "acls",
-        "zk",
-        "master_contender",
-        "master_detector",
-        "modules",
-        "modules_dir",
-        "ip_discovery_command",
-    ] {
-        if values.is_given(name) {
-            return Err(Error::Rejected(format!(
-                "flag '{name}' cannot be honoured by this version"
-            )));
-        }
-    }
-    for (name, only) in [("allocator", "hierarchical"), ("authorizers", "local")] {
-        if values.text(name) != Some(only) {
-            return Err(rejected(
-                name,
-                &shown(values, name),
-                &format!("only '{only}' is built in"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn check_ranges(values: &Values) -> Result<(), Error> {
     let ping = duration(values, "agent_ping_timeout");
     if !(Duration::from_secs(1)..=Duration::from_secs(15 * 60)).contains(&ping) {
@@ -226,6 +185,14 @@ fn check_ranges(values: &Values) -> Result<(), Error> {
     }
     if values.size("max_agent_ping_timeouts") == Some(0) {
         return Err(rejected("max_agent_ping_timeouts", "0", "expected at least 1"));
+    }
+    let share = values.double("allocator_agent_recovery_factor");
+    if !share.is_none_or(|share| (0.0..=1.0).contains(&share)) {
+        return Err(rejected(
+            "allocator_agent_recovery_factor",
+            &shown(values, "allocator_agent_recovery_factor"),
+            "expected 0.0 to 1.0",
+        ));
     }
     Ok(())
 }
@@ -333,6 +300,34 @@ fn min_allocatable(values: &Values) -> Result<Vec<Quantities>, Error> {
 fn roles(text: &str) -> BTreeSet<String> {
     let named = text.split(',').map(str::trim).filter(|role| !role.is_empty());
     named.chain(std::iter::once("*")).map(str::to_owned).collect()
+}
+
+/// `role=weight,role=weight`.
+fn weights(values: &Values) -> Result<BTreeMap<String, f64>, Error> {
+    let text = values.text("weights").unwrap_or_default();
+    let listed = values.text("roles").map(roles);
+    let mut weights = BTreeMap::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let wrong = |expected| Err(rejected("weights", pair, expected));
+        let Some((role, weight)) = pair.split_once('=') else {
+            return wrong("expected <role>=<weight>,...");
+        };
+        let weight = weight.trim().parse::<f64>();
+        let Some(weight) = weight.ok().filter(|weight| weight.is_finite() && *weight > 0.0) else {
+            return wrong("weights must be positive");
+        };
+        let role = role.trim();
+        if crate::core::validation::role::validate(role).is_err() {
+            return wrong("the role is not valid");
+        }
+        if listed.as_ref().is_some_and(|listed| !listed.contains(role)) {
+            return wrong("the role is not one of those in 'roles'");
+        }
+        if weights.insert(role.to_owned(), weight).is_some() {
+            return wrong("the role is named twice");
+        }
+    }
+    Ok(weights)
 }
 
 fn disabled_endpoints(values: &Values) -> Result<Vec<String>, Error> {

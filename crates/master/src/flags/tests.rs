@@ -70,6 +70,7 @@ fn values_out_of_range_are_refused() {
         ("--recovery_agent_removal_limit=101%", "expected 0% to 100%"),
         ("--role_sorter=mine", "expected 'drf' or 'random'"),
         ("--allocator=mine", "only 'hierarchical' is built in"),
+        ("--allocator_agent_recovery_factor=1.1", "expected 0.0 to 1.0"),
     ] {
         let text = refused(&["--registry=in_memory", flag]);
         assert!(text.ends_with(fault), "{flag}: {text}");
@@ -77,18 +78,55 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
-fn what_would_be_unsafe_to_ignore_is_refused() {
+fn what_is_not_built_in_is_refused_with_a_reason() {
     for flag in [
         "--authenticate_frameworks",
         "--acls={}",
         "--zk=zk://h:1/m",
         "--registry_strict",
+        "--modules={}",
+        "--no-log_auto_initialize",
+        "--offer_constraints_re2_max_mem=1MB",
     ] {
         let text = refused(&["--registry=in_memory", flag]);
         assert!(
-            text.ends_with("cannot be honoured by this version"),
+            text.contains("cannot be honoured by this version: "),
             "{flag}: {text}"
         );
+    }
+}
+
+#[test]
+fn a_flag_that_changes_nothing_says_why() {
+    let flags = run(&["--registry=in_memory", "--quorum=3", "--zk_session_timeout=1mins"]);
+    assert_eq!(
+        flags.values.warnings,
+        [
+            "Flag 'quorum' changes nothing: without ZooKeeper the registry has one replica; Mesos does not look at the flag then either",
+            "Flag 'zk_session_timeout' changes nothing: it is about --zk",
+        ]
+    );
+}
+
+#[test]
+fn weights_are_positive_and_of_known_roles() {
+    let flags = run(&["--registry=in_memory", "--weights=web=2.5, batch/night=1"]);
+    assert_eq!(
+        flags.weights.into_iter().collect::<Vec<_>>(),
+        [("batch/night".to_owned(), 1.0), ("web".to_owned(), 2.5)]
+    );
+    for (weights, fault) in [
+        ("web", "expected <role>=<weight>,..."),
+        ("web=0", "weights must be positive"),
+        ("web=-1", "weights must be positive"),
+        ("web=inf", "weights must be positive"),
+        ("a b=1", "the role is not valid"),
+        ("other=1", "the role is not one of those in 'roles'"),
+        ("web=1,web=2", "the role is named twice"),
+    ] {
+        let weights = format!("--weights={weights}");
+        let text = refused(&["--registry=in_memory", "--roles=web,a b", &weights]);
+        assert!(text.ends_with(fault), "{weights}: {text}");
     }
 }
 

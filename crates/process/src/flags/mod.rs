@@ -16,6 +16,7 @@
 //!   flags that take JSON accept an absolute path as well.
 
 mod parse;
+mod reference;
 mod usage;
 mod value;
 
@@ -47,13 +48,16 @@ pub enum Kind {
     Json,
 }
 
-/// Whether giving a flag changes anything in this version.
+/// What giving a flag does here. No flag is ignored in silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The flag does what its meaning says.
     Full,
-    /// Accepted and shown, so that existing start scripts work; setting it only earns a warning.
-    None,
+    /// It is accepted and shown, and changes nothing, for this reason: then nobody can miss anything. Another value than
+    /// the default earns a warning.
+    Accepted(&'static str),
+    /// Only its default is taken, if it has one; any other value ends the start, for this reason.
+    Refused(&'static str),
 }
 
 /// One flag: a row of a component's [`Table`].
@@ -69,7 +73,7 @@ pub struct Flag {
     pub default: Option<&'static str>,
     /// One line for `--help`.
     pub meaning: &'static str,
-    /// Whether it does anything yet.
+    /// What giving it does.
     pub effect: Effect,
 }
 
@@ -105,10 +109,17 @@ impl Flag {
         self
     }
 
-    /// The same flag, accepted but without effect so far.
+    /// The same flag, which cannot change anything here; `why` is a clause in lower case, without a full stop.
     #[must_use]
-    pub const fn without_effect(mut self) -> Self {
-        self.effect = Effect::None;
+    pub const fn accepted(mut self, why: &'static str) -> Self {
+        self.effect = Effect::Accepted(why);
+        self
+    }
+
+    /// The same flag, which only takes its default here; `why` is a clause in lower case, without a full stop.
+    #[must_use]
+    pub const fn refused(mut self, why: &'static str) -> Self {
+        self.effect = Effect::Refused(why);
         self
     }
 }
@@ -127,7 +138,7 @@ pub const COMMON: &[Flag] = &[
         "true",
         "Whether scheduler and executor drivers set up logging the same way",
     )
-    .without_effect(),
+    .accepted("a daemon runs no driver"),
     Flag::optional(
         "log_dir",
         Kind::Path,
@@ -139,7 +150,7 @@ pub const COMMON: &[Flag] = &[
         "0",
         "Seconds for which log lines may be buffered",
     )
-    .without_effect(),
+    .accepted("every line is written at once, which is within any limit"),
     Flag::new(
         "logging_level",
         Kind::Text,
@@ -178,7 +189,7 @@ impl Table {
 pub struct Values {
     values: BTreeMap<&'static str, Value>,
     given: Vec<&'static str>,
-    /// What the operator should know: deprecated names, flags without effect. To be logged once, at start.
+    /// What the operator should know: deprecated names, flags that change nothing. To be logged once, at start.
     pub warnings: Vec<String>,
 }
 
@@ -196,10 +207,11 @@ impl Values {
     /// Sets a flag from the program itself, as if it had been given.
     ///
     /// # Errors
-    /// When the table has no such flag, or the value is not of its kind.
+    /// When the table has no such flag, the value is not of its kind, or the flag is refused.
     pub fn set(&mut self, table: &Table, name: &str, text: &str) -> Result<(), Error> {
         let flag = table.find(name).ok_or_else(|| Error::Unknown(name.to_owned()))?;
         let value = parse::read(flag, text)?;
+        parse::refuse(flag, &value)?;
         self.values.insert(flag.name, value);
         if !self.given.contains(&flag.name) {
             self.given.push(flag.name);

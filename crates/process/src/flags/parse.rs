@@ -35,6 +35,14 @@ pub enum Error {
         /// What its kind looks like.
         expected: &'static str,
     },
+    /// The flag takes only its default here.
+    #[error("flag '{flag}' cannot be honoured by this version: {why}")]
+    Refused {
+        /// The flag.
+        flag: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// The file a value points at cannot be read.
     #[error("flag '{flag}': failed to read '{}'", path.display())]
     File {
@@ -61,7 +69,7 @@ impl Table {
     /// Reads the command line (without the program's name) and the environment.
     ///
     /// # Errors
-    /// For the first flag that is unknown, doubled or ill-formed.
+    /// For the first flag that is unknown, doubled, ill-formed or refused.
     pub fn parse<A, E>(&self, args: A, environment: E) -> Result<Values, Error>
     where
         A: IntoIterator<Item = String>,
@@ -157,12 +165,16 @@ impl Table {
                     .warnings
                     .push(format!("Flag '{alias}' is deprecated; use '{name}' instead"));
             }
-            if self.find(name).is_some_and(|flag| flag.effect == Effect::None)
-                && values.values.get(name) != Some(&value)
-            {
-                values.warnings.push(format!(
-                    "Flag '{name}' is accepted but has no effect in this version"
-                ));
+            let flag = self
+                .find(name)
+                .filter(|_| values.values.get(name) != Some(&value));
+            if let Some(flag) = flag {
+                refuse(flag, &value)?;
+                if let Effect::Accepted(why) = flag.effect {
+                    values
+                        .warnings
+                        .push(format!("Flag '{name}' changes nothing: {why}"));
+                }
             }
             values.values.insert(name, value);
             values.given.push(name);
@@ -174,6 +186,18 @@ impl Table {
 /// The alias under which a flag was named, if it was not its own name.
 fn alias(flag: &'static Flag, name: &str) -> Option<&'static str> {
     flag.aliases.iter().copied().find(|alias| *alias == name)
+}
+
+/// Ends the start when a flag that takes only its default has another value.
+pub(super) fn refuse(flag: &'static Flag, value: &Value) -> Result<(), Error> {
+    let Effect::Refused(why) = flag.effect else {
+        return Ok(());
+    };
+    let default = flag.default.map(|default| read(flag, default)).transpose()?;
+    if default.as_ref() == Some(value) {
+        return Ok(());
+    }
+    Err(Error::Refused { flag: flag.name, why })
 }
 
 /// Reads one value, following `file://` and, for JSON, absolute paths.
@@ -222,7 +246,10 @@ mod tests {
     const FLAGS: &[Flag] = &[
         Flag::new("checkpoint", Kind::Bool, "true", "m"),
         Flag::new("agent_ping_timeout", Kind::Duration, "15secs", "m").alias(&["slave_ping_timeout"]),
-        Flag::optional("acls", Kind::Json, "m").without_effect(),
+        Flag::optional("acls", Kind::Json, "m").accepted("nothing is asked"),
+        Flag::optional("modules", Kind::Json, "m").refused("modules cannot be loaded"),
+        Flag::new("allocator", Kind::Text, "hierarchical", "m").refused("only 'hierarchical' is built in"),
+        Flag::new("strict", Kind::Bool, "false", "m").refused("there is no such mode"),
         Flag::optional("work_dir", Kind::Path, "m"),
         Flag::optional("cluster", Kind::Text, "m"),
         Flag::new("port", Kind::Int, "5050", "m"),
@@ -333,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn deprecated_names_and_flags_without_effect_earn_a_warning() {
+    fn deprecated_names_and_flags_that_change_nothing_earn_a_warning() {
         let values = parse(&["--slave_ping_timeout=1mins", "--acls={}"], &[]).unwrap();
         assert_eq!(
             values.duration("agent_ping_timeout"),
@@ -342,10 +369,40 @@ mod tests {
         assert_eq!(
             values.warnings,
             [
-                "Flag 'acls' is accepted but has no effect in this version",
+                "Flag 'acls' changes nothing: nothing is asked",
                 "Flag 'slave_ping_timeout' is deprecated; use 'agent_ping_timeout' instead"
             ]
         );
+    }
+
+    #[test]
+    fn a_refused_flag_takes_its_default_and_nothing_else() {
+        let values = parse(&["--allocator=hierarchical", "--strict=0"], &[]).unwrap();
+        assert_eq!(values.warnings, Vec::<String>::new());
+        for (arg, text) in [
+            (
+                "--modules={}",
+                "flag 'modules' cannot be honoured by this version: modules cannot be loaded",
+            ),
+            (
+                "--allocator=mine",
+                "flag 'allocator' cannot be honoured by this version: only 'hierarchical' is built in",
+            ),
+            (
+                "--strict",
+                "flag 'strict' cannot be honoured by this version: there is no such mode",
+            ),
+        ] {
+            assert_eq!(refused(&[arg], &[]), text);
+        }
+        let environment = [("MESOS_STRICT", "true")];
+        assert!(refused(&[], &environment).contains("'strict' cannot be honoured"));
+        let mut values = values;
+        assert!(values.set(&TABLE, "strict", "false").is_ok());
+        assert!(matches!(
+            values.set(&TABLE, "strict", "true"),
+            Err(Error::Refused { flag: "strict", .. })
+        ));
     }
 
     #[test]

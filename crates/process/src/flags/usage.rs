@@ -20,10 +20,10 @@ impl Table {
                 .default
                 .filter(|d| !d.is_empty())
                 .map_or_else(String::new, |d| format!(" (default: {d})"));
-            let effect = if flag.effect == Effect::None {
-                " [no effect yet]"
-            } else {
-                ""
+            let effect = match flag.effect {
+                Effect::Full => String::new(),
+                Effect::Accepted(why) => format!(" [changes nothing: {why}]"),
+                Effect::Refused(why) => format!(" [only the default: {why}]"),
             };
             let gap = if head.len() < 44 {
                 format!("{head:<44}")

@@ -13,6 +13,9 @@ pub struct FileInfo {
     pub gid: String,
     /// Type and permissions, as `-rw-r--r--`.
     pub mode: String,
+    /// The same as a number, as `stat` gives it.
+    #[serde(skip)]
+    pub mode_bits: u32,
     /// When it was last changed, in seconds since the epoch.
     pub mtime: i64,
     /// Names it has.
@@ -32,6 +35,7 @@ impl FileInfo {
         Some(Self {
             gid: name_of("/etc/group", metadata.gid()),
             mode: mode(&metadata),
+            mode_bits: metadata.mode(),
             mtime: metadata.mtime(),
             nlink: metadata.nlink(),
             path,

@@ -1,0 +1,90 @@
+//! Calls that change what only the allocator's part can change: reservations, volumes, quota, weights, maintenance,
+//! draining.
+//!
+//! This version carries none of them out. They are checked as far as they can be, so that a client's mistake is told
+//! apart (400, 404) from our gap (501, with a sentence).
+
+mod agents;
+mod maintenance;
+mod quota;
+mod resources;
+mod weights;
+
+use http::StatusCode;
+use process::http::Response;
+use proto::v1::master::{Call, call};
+
+use crate::core::{Config, State};
+
+pub(super) use maintenance::{machines, schedule};
+pub(super) use quota::{remove, set};
+pub(super) use resources::{malformed, unknown_agent};
+pub(super) use weights::weights;
+
+/// What cannot be changed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// Reservations and volumes.
+    Resources,
+    /// Quotas of roles.
+    Quota,
+    /// Weights of roles.
+    Weights,
+    /// The maintenance schedule and machines' modes.
+    Maintenance,
+    /// Draining, deactivation and reactivation of agents.
+    Draining,
+}
+
+impl Gap {
+    /// 501, saying what is not there.
+    pub(super) fn response(self) -> Response {
+        let what = match self {
+            Self::Resources => "Reservations and volumes",
+            Self::Quota => "Quotas",
+            Self::Weights => "Weights",
+            Self::Maintenance => "Maintenance schedules and machines",
+            Self::Draining => "Draining and activation of agents",
+        };
+        Response::text(
+            StatusCode::NOT_IMPLEMENTED,
+            format!("{what} cannot be changed through this version of the master"),
+        )
+    }
+}
+
+/// The answer to a call that is not carried out: what is wrong with it if something is, otherwise 501.
+pub(super) fn refuse(call: Call, state: &State, config: &Config) -> Response {
+    let (gap, flaw) = look(call, state, config);
+    flaw.unwrap_or_else(|| match gap {
+        Some(gap) => gap.response(),
+        None => Response::status(StatusCode::NOT_IMPLEMENTED),
+    })
+}
+
+fn look(call: Call, state: &State, config: &Config) -> (Option<Gap>, Option<Response>) {
+    use call::Type;
+    let gap = match call.r#type() {
+        Type::ReserveResources
+        | Type::UnreserveResources
+        | Type::CreateVolumes
+        | Type::DestroyVolumes
+        | Type::GrowVolume
+        | Type::ShrinkVolume => Gap::Resources,
+        Type::UpdateQuota | Type::SetQuota | Type::RemoveQuota => Gap::Quota,
+        Type::UpdateWeights => Gap::Weights,
+        Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance => Gap::Maintenance,
+        Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => Gap::Draining,
+        _ => return (None, None),
+    };
+    let flaw = match gap {
+        Gap::Resources => resources::flaw(call, state),
+        Gap::Quota => quota::flaw(call, state, config),
+        Gap::Weights => call
+            .update_weights
+            .and_then(|call| weights(&call.weight_infos, config)),
+        Gap::Maintenance => maintenance::flaw(call),
+        Gap::Draining => agents::flaw(call, state),
+    };
+    (Some(gap), flaw)
+}

@@ -1,0 +1,474 @@
+//! Calls that change something: what each answers to a client's mistakes, one row for each rule (master-http.md §5, §7).
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{http, master, v1};
+
+/// A row: the rule, the call, and the status and text that answer it.
+type Row = (&'static str, Value, u16, &'static str);
+
+fn resource(name: &str, more: &Value) -> Value {
+    let mut resource = json!({"name": name, "type": "SCALAR", "scalar": {"value": 1}});
+    for (key, value) in more.as_object().unwrap() {
+        resource[key] = value.clone();
+    }
+    resource
+}
+
+fn quota(config: &Value) -> Value {
+    json!({"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [config]}})
+}
+
+fn set_quota(role: &Value, guarantee: &Value) -> Value {
+    json!({"type": "SET_QUOTA", "set_quota": {"quota_request": {"role": role, "guarantee": guarantee}}})
+}
+
+fn schedule(machines: &Value, start: i64, duration: i64) -> Value {
+    json!({"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": {"schedule": {"windows": [{
+        "machine_ids": machines,
+        "unavailability": {"start": {"nanoseconds": start}, "duration": {"nanoseconds": duration}},
+    }]}}})
+}
+
+fn start(machines: &Value) -> Value {
+    json!({"type": "START_MAINTENANCE", "start_maintenance": {"machines": machines}})
+}
+
+#[expect(clippy::too_many_lines, reason = "one row for each rule")]
+fn rows() -> Vec<Row> {
+    let cpus = resource("cpus", &json!({}));
+    vec![
+        (
+            "an agent that is not registered",
+            json!({"type": "RESERVE_RESOURCES", "reserve_resources": {"agent_id": {"value": "zz"}, "resources": [cpus]}}),
+            400,
+            "No agent found with specified ID",
+        ),
+        (
+            "volumes of an agent that is not registered",
+            json!({"type": "DESTROY_VOLUMES", "destroy_volumes": {"agent_id": {"value": "zz"}, "volumes": []}}),
+            400,
+            "No agent found with specified ID",
+        ),
+        (
+            "a weight that is not positive",
+            json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "x", "weight": -1.5}]}}),
+            400,
+            "Failed to validate update weights request JSON for role 'x': Invalid weight '-1.5': Weights must be positive",
+        ),
+        (
+            "a weight of a role that cannot be",
+            json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "/x", "weight": 1}]}}),
+            400,
+            "Failed to validate update weights request JSON: Invalid role '/x': Role '/x' cannot start with a slash",
+        ),
+        (
+            "a weight of a role that is not listed",
+            json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "y", "weight": 1}]}}),
+            400,
+            "Failed to validate update weights request JSON: Unknown role 'y'",
+        ),
+        (
+            "weights that could be",
+            json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "x", "weight": 1}]}}),
+            501,
+            "Weights cannot be changed through this version of the master",
+        ),
+        (
+            "a quota of a role that is not listed",
+            quota(&json!({"role": "y"})),
+            400,
+            "Invalid QuotaConfig: 'y' is not on the roles whitelist",
+        ),
+        (
+            "a quota of a nested role",
+            quota(&json!({"role": "x/z"})),
+            400,
+            "Updating quota on nested role 'x/z' is not supported yet",
+        ),
+        (
+            "a quota beyond an exabyte",
+            quota(&json!({"role": "x", "limits": {"mem": {"value": 1_099_511_627_777_u64}}})),
+            400,
+            "Invalid QuotaConfig: Invalid 'QuotaConfig.limits': {'mem': 1099511627777} is invalid: values greater than 1 exabyte (1099511627776) are not supported",
+        ),
+        (
+            "a quota beyond a trillion",
+            quota(&json!({"role": "x", "guarantees": {"cpus": {"value": 1_000_000_000_001_u64}}})),
+            400,
+            "Invalid QuotaConfig: Invalid 'QuotaConfig.guarantees': {'cpus': 1000000000001} is invalid: values greater than 1 trillion (1000000000000) are not supported",
+        ),
+        (
+            "a negative quota",
+            quota(&json!({"role": "x", "limits": {"cpus": {"value": -1}}})),
+            400,
+            "Invalid QuotaConfig: Invalid limit configuration {'cpus': -1}: Negative values not supported",
+        ),
+        (
+            "a guarantee above its limit",
+            quota(
+                &json!({"role": "x", "limits": {"cpus": {"value": 1}, "mem": {"value": 5}}, "guarantees": {"cpus": {"value": 2}}}),
+            ),
+            400,
+            "Invalid QuotaConfig: 'QuotaConfig.guarantees' { cpus: 2 } is not contained within the 'QuotaConfig.limits' { cpus: 1, mem: 5 }",
+        ),
+        (
+            "a quota that could be",
+            quota(&json!({"role": "x", "limits": {"cpus": {"value": 1}}})),
+            501,
+            "Quotas cannot be changed through this version of the master",
+        ),
+        (
+            "an old quota without a role",
+            set_quota(&json!(null), &json!([cpus])),
+            400,
+            "Failed to validate set quota request: QuotaInfo must specify a role",
+        ),
+        (
+            "an old quota without an amount",
+            set_quota(&json!("x"), &json!([])),
+            400,
+            "Failed to validate set quota request: QuotaInfo with empty 'guarantee'",
+        ),
+        (
+            "an old quota with a name twice",
+            set_quota(&json!("x"), &json!([cpus, cpus])),
+            400,
+            "Failed to validate set quota request: QuotaInfo contains duplicate resource name 'cpus'",
+        ),
+        (
+            "an old quota of what is reserved",
+            set_quota(
+                &json!("x"),
+                &json!([resource(
+                    "cpus",
+                    &json!({"reservations": [{"type": "STATIC", "role": "x"}]})
+                )]),
+            ),
+            400,
+            "Failed to validate set quota request: QuotaInfo must not contain any ReservationInfo",
+        ),
+        (
+            "an old quota of a disk",
+            set_quota(&json!("x"), &json!([resource("disk", &json!({"disk": {}}))])),
+            400,
+            "Failed to validate set quota request: QuotaInfo must not contain DiskInfo",
+        ),
+        (
+            "an old quota of what can be revoked",
+            set_quota(&json!("x"), &json!([resource("cpus", &json!({"revocable": {}}))])),
+            400,
+            "Failed to validate set quota request: QuotaInfo must not contain RevocableInfo",
+        ),
+        (
+            "an old quota of ports",
+            set_quota(
+                &json!("x"),
+                &json!([{"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 1, "end": 2}]}}]),
+            ),
+            400,
+            "Failed to validate set quota request: QuotaInfo must not include non-scalar resources",
+        ),
+        (
+            "an old quota that is no resource",
+            set_quota(&json!("x"), &json!([{"name": "cpus", "type": "SCALAR"}])),
+            400,
+            "Failed to validate set quota request: QuotaInfo with invalid resource: Invalid scalar resource",
+        ),
+        (
+            "a quota to remove that is not there",
+            json!({"type": "REMOVE_QUOTA", "remove_quota": {"role": "x"}}),
+            400,
+            "Failed to remove quota: Role 'x' has no quota set",
+        ),
+        (
+            "a window without machines",
+            schedule(&json!([]), 1, 1),
+            400,
+            "List of machines in the maintenance window is empty",
+        ),
+        (
+            "a window of negative length",
+            schedule(&json!([{"hostname": "h"}]), 1, -1),
+            400,
+            "Unavailability 'duration' is negative",
+        ),
+        (
+            "a machine without a name",
+            schedule(&json!([{"hostname": ""}]), 1, 1),
+            400,
+            "Both 'hostname' and 'ip' for a machine are empty",
+        ),
+        (
+            "a machine twice, hosts without regard to case",
+            schedule(&json!([{"hostname": "h"}, {"hostname": "H"}]), 1, 1),
+            400,
+            "Machine '{\"hostname\":\"H\"}' appears more than once in the schedule",
+        ),
+        (
+            "a schedule that could be",
+            schedule(&json!([{"hostname": "h", "ip": "10.0.0.1"}]), 1, 1),
+            501,
+            "Maintenance schedules and machines cannot be changed through this version of the master",
+        ),
+        (
+            "no machine to take down",
+            start(&json!([])),
+            400,
+            "List of machines is empty",
+        ),
+        (
+            "a machine that is not in the schedule",
+            start(&json!([{"hostname": "h"}])),
+            400,
+            "Machine '{\"hostname\":\"h\"}' is not part of a maintenance schedule",
+        ),
+        (
+            "draining an agent nobody knows",
+            json!({"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": "zz"}}}),
+            400,
+            "Unknown agent",
+        ),
+        (
+            "deactivating an agent nobody knows",
+            json!({"type": "DEACTIVATE_AGENT", "deactivate_agent": {"agent_id": {"value": "zz"}}}),
+            400,
+            "Unknown agent",
+        ),
+        (
+            "tearing down a framework nobody knows",
+            json!({"type": "TEARDOWN", "teardown": {"framework_id": {"value": "zz"}}}),
+            400,
+            "No framework found with specified ID",
+        ),
+        (
+            "a type that is none",
+            json!({"type": "UNKNOWN"}),
+            501,
+            "501 Not Implemented.",
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_the_operator_api_are_told_their_mistakes() {
+    let server = master(&["--roles=x,x/z"]).await;
+    for (rule, call, status, text) in rows() {
+        let answer = v1(server.address(), &call).await;
+        assert_eq!((answer.status, answer.text().as_str()), (status, text), "{rule}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/plain; charset=utf-8"),
+            "{rule}"
+        );
+    }
+    server.stop().await;
+}
+
+/// A request of before v1: method, path, body, and the status and text that answer it.
+type OldRow = (&'static str, &'static str, &'static str, u16, &'static str);
+
+const OLD: &[OldRow] = &[
+    (
+        "POST",
+        "/reserve",
+        "",
+        400,
+        "Missing 'slaveId' query parameter in the request body",
+    ),
+    (
+        "POST",
+        "/reserve",
+        "slaveId=zz",
+        400,
+        "Missing 'resources' query parameter in the request body",
+    ),
+    (
+        "POST",
+        "/reserve",
+        "slaveId=zz&resources=x",
+        400,
+        "Error parsing 'resources' query parameter in the request body: syntax error at line 1 near: x",
+    ),
+    (
+        "POST",
+        "/reserve",
+        "slaveId=zz&resources=[]&source=%7B%7D",
+        400,
+        "Error parsing 'source' query parameter in the request body: Unexpected JSON type parsed",
+    ),
+    (
+        "POST",
+        "/reserve",
+        "slaveId=zz&resources=[]",
+        400,
+        "No agent found with specified ID",
+    ),
+    (
+        "POST",
+        "/unreserve",
+        "slaveId=zz&resources=[{}]",
+        400,
+        "Error in parsing 'resources' query parameter in the request body: Missing required fields: name, type",
+    ),
+    (
+        "POST",
+        "/create-volumes",
+        "slaveId=zz",
+        400,
+        "Missing 'volumes' query parameter in the request body",
+    ),
+    (
+        "POST",
+        "/destroy-volumes",
+        "slaveId=zz&volumes=[]",
+        400,
+        "No agent found with specified ID",
+    ),
+    (
+        "POST",
+        "/teardown",
+        "frameworkId=zz",
+        400,
+        "No framework found with specified ID",
+    ),
+    (
+        "GET",
+        "/teardown",
+        "",
+        405,
+        "405 Method Not Allowed. Expecting one of { 'POST' }, but received 'GET'.",
+    ),
+    (
+        "PUT",
+        "/quota",
+        "",
+        405,
+        "405 Method Not Allowed. Expecting one of { 'GET', 'POST', 'DELETE' }, but received 'PUT'.",
+    ),
+    (
+        "POST",
+        "/quota",
+        "x",
+        400,
+        "Failed to parse set quota request JSON 'x': syntax error at line 1 near: x",
+    ),
+    (
+        "POST",
+        "/quota",
+        "{\"role\":\"x\"}",
+        400,
+        "Failed to validate set quota request: QuotaInfo with empty 'guarantee'",
+    ),
+    (
+        "DELETE",
+        "/quota",
+        "",
+        400,
+        "Failed to parse remove quota request for path '/master/quota': expected 3 tokens, found 2 tokens",
+    ),
+    (
+        "DELETE",
+        "/quota/a/b",
+        "",
+        400,
+        "Failed to parse remove quota request for path '/master/quota/a/b': expected 3 tokens, found 4 tokens",
+    ),
+    (
+        "DELETE",
+        "/master/quota/x",
+        "",
+        400,
+        "Failed to remove quota for path '/master/quota/x': Role 'x' has no quota set",
+    ),
+    (
+        "POST",
+        "/weights",
+        "[]",
+        405,
+        "405 Method Not Allowed. Expecting one of { 'GET', 'PUT' }, but received 'POST'.",
+    ),
+    (
+        "PUT",
+        "/weights",
+        "{}",
+        400,
+        "Failed to parse update weights request JSON '{}': Unexpected JSON type parsed",
+    ),
+    (
+        "PUT",
+        "/weights",
+        "[{\"role\":\"x\"}]",
+        400,
+        "Failed to convert weights JSON array to protobuf '[{\"role\":\"x\"}]': Missing required fields: weight",
+    ),
+    (
+        "PUT",
+        "/weights",
+        "[{\"role\":\"x\",\"weight\":0}]",
+        400,
+        "Failed to validate update weights request JSON for role 'x': Invalid weight '0': Weights must be positive",
+    ),
+    (
+        "PUT",
+        "/weights",
+        "[{\"role\":\"x\",\"weight\":2}]",
+        501,
+        "Weights cannot be changed through this version of the master",
+    ),
+    (
+        "POST",
+        "/maintenance/schedule",
+        "",
+        400,
+        "syntax error at line 1 near: ",
+    ),
+    (
+        "PUT",
+        "/maintenance/schedule",
+        "",
+        405,
+        "405 Method Not Allowed. Expecting one of { 'GET', 'POST' }, but received 'PUT'.",
+    ),
+    (
+        "POST",
+        "/maintenance/status",
+        "",
+        405,
+        "405 Method Not Allowed. Expecting one of { 'GET' }, but received 'POST'.",
+    ),
+    ("POST", "/machine/down", "[]", 400, "List of machines is empty"),
+    ("POST", "/machine/up", "{}", 400, "Unexpected JSON type parsed"),
+    (
+        "POST",
+        "/machine/up",
+        "[{\"ip\":\"10.0.0.1\"}]",
+        400,
+        "Machine '{\"ip\":\"10.0.0.1\"}' is not part of a maintenance schedule",
+    ),
+    (
+        "GET",
+        "/machine/up",
+        "",
+        405,
+        "405 Method Not Allowed. Expecting one of { 'POST' }, but received 'GET'.",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_of_before_v1_are_told_their_mistakes() {
+    let server = master(&[]).await;
+    for (method, path, body, status, text) in OLD {
+        let headers = &[("content-type", "application/x-www-form-urlencoded")];
+        let answer = http(server.address(), method, path, headers, body.as_bytes()).await;
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (*status, *text),
+            "{method} {path} {body}"
+        );
+    }
+    server.stop().await;
+}
