@@ -10,9 +10,39 @@ pub enum Error {
     /// No container of this id runs.
     #[error("unknown container {0}")]
     UnknownContainer(String),
-    /// The id cannot be a directory's name, or has a parent.
+    /// A part of the id cannot be a directory's name, or there are more than [`MAX_DEPTH`](crate::MAX_DEPTH).
     #[error("invalid container id '{0}'")]
     InvalidId(String),
+    /// The parent of a container to launch does not run.
+    // Compat: the text goes to API clients, as do the next six.
+    #[error("Parent container {0} does not exist")]
+    UnknownParent(String),
+    /// The parent of a container to launch is ending.
+    #[error("Parent container {0} is in 'DESTROYING' state")]
+    ParentDestroyed(String),
+    /// Only what has ended can be removed.
+    #[error("Nested container has not terminated yet")]
+    NotTerminated,
+    /// The root of a container to remove does not run.
+    #[error("Unknown root container")]
+    UnknownRoot,
+    /// The container has neither a terminal nor is it a debug container.
+    #[error("I/O switchboard server was disabled for this container")]
+    NotAttachable,
+    /// Somebody else is attached to the container's input.
+    #[error("Multiple input connections are not allowed")]
+    InputTaken,
+    /// What was sent to an attached container could not be written; `invalid` if it was no input at all.
+    #[error("{what}")]
+    Input {
+        /// What is wrong.
+        what: String,
+        /// The record made no sense, as opposed to a container that does not take it.
+        invalid: bool,
+    },
+    /// This containerizer cannot do that.
+    #[error("{0} is not supported by this containerizer")]
+    Unsupported(&'static str),
     /// The configuration cannot be run; the text says what is wrong with it.
     #[error("invalid container: {0}")]
     InvalidConfig(String),

@@ -66,7 +66,7 @@ impl Fetch {
         output: Output,
     ) -> Result<(), Error> {
         let failed = |cause: String| Error::Fetch {
-            container: container.id.clone(),
+            container: container.key.to_string(),
             cause,
         };
         let info = serde_json::to_string(&self).map_err(|error| failed(error.to_string()))?;

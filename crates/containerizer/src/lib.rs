@@ -8,21 +8,29 @@
 //! the wait status of the executor on disk; so an agent that was killed finds its containers again, and a
 //! container that ended meanwhile still has a status.
 //!
+//! Containers form trees: a [`ContainerId`] with a parent is *nested* in it, has a sandbox below its parent's
+//! ([`sandbox_of`]) and ends before it. A root container belongs to an executor, or is *standalone*.
+//!
 //! This is the only crate that starts programs; [`program`] does so for the command executor too.
 
+mod attach;
 mod clock;
 mod config;
 mod error;
 pub mod fetcher;
+mod key;
 pub mod launch;
 pub mod posix;
 pub mod proc;
 
 pub mod program;
+pub mod switchboard;
 mod termination;
 
-pub use config::{ContainerConfig, Recoverable, Recovered};
+pub use attach::{ContainerInput, ContainerOutput, InputRequest, MAX_ATTACHED};
+pub use config::{ContainerClass, ContainerConfig, Recoverable, Recovered};
 pub use error::Error;
+pub use key::{MAX_DEPTH, sandbox_of};
 pub use termination::Termination;
 
 use std::ffi::OsString;
@@ -56,20 +64,25 @@ pub enum Launched {
 /// All methods may be called at any time and from any task, after [`recover`](Self::recover) has returned.
 /// Dropping a returned future of `wait`, `usage` or `status` is harmless; `launch` and `destroy` go on.
 pub trait Containerizer: Send + Sync + Debug {
-    /// Finds again the containers of the executors that an earlier agent process checkpointed, and destroys
-    /// every other container this agent's `runtime_dir` knows. To be called once, first, also by a fresh agent.
+    /// Finds again the containers of the executors that an earlier agent process checkpointed, what is nested in
+    /// them, and standalone ones; and destroys every other container this agent's `runtime_dir` knows, debug
+    /// containers among them. To be called once, first, also by a fresh agent.
     ///
     /// Afterwards [`wait`](Self::wait) knows every container that was handed in: for one that has ended
-    /// meanwhile it answers at once.
+    /// meanwhile it answers at once. Nested containers that ended answer from their checkpointed termination.
     fn recover(&self, states: Vec<Recoverable>) -> Future<'_, Result<Recovered, Error>>;
 
-    /// Starts a container. The pid of its first process is written to `config.pid_checkpoint` before
-    /// anything that the user named is executed. On failure nothing of the container remains; the error's
-    /// chain, printed, is the cause the agent reports.
+    /// Starts a container: below its parent, if `id` has one. The pid of its first process is written to
+    /// `config.pid_checkpoint` before anything that the user named is executed. On failure nothing of the
+    /// container remains but its sandbox; the error's chain, printed, is the cause the agent reports.
+    ///
+    /// A parent that does not run is [`Error::UnknownParent`], one that is being destroyed
+    /// [`Error::ParentDestroyed`].
     fn launch(&self, id: &ContainerId, config: ContainerConfig) -> Future<'_, Result<Launched, Error>>;
 
-    /// Resolves when the container has ended and none of its processes is left. `None`: no such container
-    /// (the last 1,024 ended ones are remembered). Any number of callers may wait.
+    /// Resolves when the container has ended and none of its processes, nor of what is nested in it, is left.
+    /// `None`: no such container (of roots the last 1,024 ended ones are remembered; a nested one is until it is
+    /// removed or its root ends). Any number of callers may wait.
     fn wait(&self, id: &ContainerId) -> Future<'_, Option<Termination>>;
 
     /// Gives the container other resources: what is enforced or shown changes.
@@ -84,17 +97,42 @@ pub trait Containerizer: Send + Sync + Debug {
     /// Sends a signal to the container's first process, which hands it to the executor.
     fn kill(&self, id: &ContainerId, signal: i32) -> Future<'_, Result<(), Error>>;
 
-    /// Kills every process of the container and resolves when none is left. `None`: no such container.
-    /// A second call joins the first.
+    /// Kills every process of the container and resolves when none is left; what is nested in it goes first.
+    /// `None`: no such container. A second call joins the first.
     fn destroy(&self, id: &ContainerId) -> Future<'_, Result<Option<Termination>, Error>>;
 
-    /// The containers that have not ended, ordered by id.
+    /// Forgets a nested container that has ended: its termination and its sandbox are deleted. One that is not
+    /// known is removed already. [`Error::NotTerminated`] while it runs, [`Error::UnknownRoot`] once its root has
+    /// ended, since the sandbox is then a matter of garbage collection.
+    fn remove(&self, _id: &ContainerId) -> Future<'_, Result<(), Error>> {
+        Box::pin(async { Err(Error::Unsupported("remove")) })
+    }
+
+    /// What the container writes from now on; a debug container holds its output back until the first reader.
+    /// Only containers with a terminal and debug containers can be attached to: others are
+    /// [`Error::NotAttachable`].
+    fn attach_output(&self, _id: &ContainerId) -> Future<'_, Result<ContainerOutput, Error>> {
+        Box::pin(async { Err(Error::Unsupported("attach")) })
+    }
+
+    /// The container's standard input. One at a time: [`Error::InputTaken`] for a second.
+    fn attach_input(&self, _id: &ContainerId) -> Future<'_, Result<ContainerInput, Error>> {
+        Box::pin(async { Err(Error::Unsupported("attach")) })
+    }
+
+    /// The containers that have not ended: every parent right before what is nested in it, siblings by id.
     fn containers(&self) -> Future<'_, Vec<ContainerId>>;
 }
 
-/// Names under which the running binary starts itself, for containers: those of [`dispatch`], and the executor
+/// Names under which the running binary starts itself, for containers: those of [`dispatch`], and the executors
 /// that the binary's `main` knows.
-pub(crate) const OWN_PROGRAMS: [&str; 3] = [launch::NAME, fetcher::NAME, "mesos-executor"];
+pub(crate) const OWN_PROGRAMS: [&str; 5] = [
+    launch::NAME,
+    fetcher::NAME,
+    switchboard::NAME,
+    "mesos-executor",
+    "mesos-default-executor",
+];
 
 /// Runs one of this crate's programs if the binary was called by its name (a path is cut to its last part), and
 /// returns its exit code. To be called first thing in `main`, before any thread is made:
@@ -118,6 +156,7 @@ pub fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
     let main: &dyn Fn() -> ExitCode = match name {
         launch::NAME => &|| launch::main(arguments),
         fetcher::NAME => &fetcher::main,
+        switchboard::NAME => &|| switchboard::main(arguments),
         _ => return None,
     };
     program::set_process_name(name);

@@ -1,6 +1,9 @@
 //! Plain processes behind the [`Containerizer`] seam: the posix launcher with `posix/cpu` and `posix/mem`
 //! (usage is read, nothing is enforced), `posix/rlimits` and `filesystem/posix` without volumes.
 //!
+//! A nested container is a tree beside its parent's, not below it: it lives as long as the parent does because we
+//! destroy it first.
+//!
 //! A container is the tree below its launch helper ([`crate::launch`]). While the helper lives, it adopts every
 //! orphan, so the tree is complete whatever sessions and process groups its members made. If the helper is
 //! killed, the executor dies with it, and what is left is found by the mark every process inherits
@@ -13,10 +16,14 @@
 mod container;
 mod destroy;
 mod launching;
+mod nested;
 pub(crate) mod paths;
+mod planning;
 mod recovery;
 mod sandbox;
+pub(crate) mod switchboard;
 mod usage;
+mod volumes;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -26,7 +33,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use proto::v1::{ContainerId, ContainerStatus, Resource, ResourceStatistics};
 
-use crate::{ContainerConfig, Containerizer, Error, Future, Launched, Recoverable, Recovered, Termination};
+use crate::key::Key;
+use crate::{
+    ContainerConfig, ContainerInput, ContainerOutput, Containerizer, Error, Future, Launched, Recoverable,
+    Recovered, Termination,
+};
 pub(crate) use container::Container;
 pub(crate) use sandbox::Output;
 
@@ -34,7 +45,7 @@ pub(crate) use sandbox::Output;
 /// `--cgroups_destroy_timeout`).
 pub const DESTROY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How many ended containers `wait` remembers.
+/// How many ended root containers `wait` remembers. Nested ones lie on disk.
 const MAX_ENDED: usize = 1024;
 
 /// How a [`Posix`] containerizer is set up.
@@ -80,21 +91,34 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Containers {
-    running: BTreeMap<String, Arc<Container>>,
-    /// The last [`MAX_ENDED`] that ended, oldest first.
+    running: BTreeMap<Key, Arc<Container>>,
+    /// The last [`MAX_ENDED`] roots that ended, oldest first.
     ended: VecDeque<Arc<Container>>,
 }
 
 impl Containers {
-    fn find(&self, id: &str) -> Option<Arc<Container>> {
+    fn find(&self, key: &Key) -> Option<Arc<Container>> {
         self.running
-            .get(id)
-            .or_else(|| self.ended.iter().rev().find(|container| container.id == id))
+            .get(key)
+            .or_else(|| self.ended.iter().rev().find(|container| container.key == *key))
             .cloned()
     }
 
-    fn end(&mut self, id: &str) {
-        if let Some(container) = self.running.remove(id) {
+    /// Those directly below one.
+    fn children(&self, parent: &Key) -> Vec<Arc<Container>> {
+        self.running
+            .range(parent..)
+            .skip_while(|(key, _)| *key == parent)
+            .take_while(|(key, _)| key.is_below(parent))
+            .filter(|(key, _)| key.parent().as_ref() == Some(parent))
+            .map(|(_, container)| Arc::clone(container))
+            .collect()
+    }
+
+    fn end(&mut self, key: &Key) {
+        if let Some(container) = self.running.remove(key)
+            && !key.is_nested()
+        {
             self.ended.push_back(container);
             if self.ended.len() > MAX_ENDED {
                 self.ended.pop_front();
@@ -118,22 +142,20 @@ impl Posix {
 }
 
 impl Shared {
-    fn directory(&self, id: &str) -> PathBuf {
-        paths::containers(&self.options.runtime_dir).join(id)
+    /// The runtime directory of a container.
+    fn directory(&self, key: &Key) -> PathBuf {
+        let containers = paths::containers(&self.options.runtime_dir);
+        key.below(&containers.join(key.root().to_string()))
     }
 
     fn running(&self, id: &ContainerId) -> Result<Arc<Container>, Error> {
-        let found = self.containers.lock().running.get(&id.value).cloned();
-        found
-            .filter(|_| id.parent.is_none())
-            .ok_or_else(|| Error::UnknownContainer(id.value.clone()))
+        let key = Key::of(id)?;
+        let found = self.containers.lock().running.get(&key).cloned();
+        found.ok_or_else(|| Error::UnknownContainer(key.to_string()))
     }
 
     fn known(&self, id: &ContainerId) -> Option<Arc<Container>> {
-        self.containers
-            .lock()
-            .find(&id.value)
-            .filter(|_| id.parent.is_none())
+        self.containers.lock().find(&Key::of(id).ok()?)
     }
 }
 
@@ -148,8 +170,15 @@ impl Containerizer for Posix {
     }
 
     fn wait(&self, id: &ContainerId) -> Future<'_, Option<Termination>> {
+        // Looked up now: a nested container that ends meanwhile may be forgotten, with its root, right after.
         let container = self.shared.known(id);
-        Box::pin(async move { Some(container?.ended().await) })
+        let key = Key::of(id).ok();
+        Box::pin(async move {
+            match container {
+                Some(container) => Some(container.ended().await),
+                None => nested::termination(Arc::clone(&self.shared), key?).await,
+            }
+        })
     }
 
     fn update(&self, id: &ContainerId, resources: Vec<Resource>) -> Future<'_, Result<(), Error>> {
@@ -181,28 +210,58 @@ impl Containerizer for Posix {
     }
 
     fn kill(&self, id: &ContainerId, signal: i32) -> Future<'_, Result<(), Error>> {
-        let sent = self.shared.running(id).and_then(|container| {
-            match container
-                .process()
-                .map(|process| crate::proc::signal(process, signal))
-            {
-                Some(true) => Ok(()),
-                _ => Err(Error::UnknownContainer(container.id.clone())),
-            }
-        });
-        Box::pin(async move { sent })
+        let container = self.shared.running(id);
+        Box::pin(async move {
+            let container = container?;
+            let unknown = Error::UnknownContainer(container.key.to_string());
+            let sent = blocking(move || match signal {
+                // The helper, which would die of it too, has still to say how the container ended.
+                nix::libc::SIGKILL => destroy::kill_now(&container),
+                _ => container
+                    .process()
+                    .is_some_and(|helper| crate::proc::signal(helper, signal)),
+            });
+            if sent.await { Ok(()) } else { Err(unknown) }
+        })
     }
 
     fn destroy(&self, id: &ContainerId) -> Future<'_, Result<Option<Termination>, Error>> {
         let Some(container) = self.shared.known(id) else {
-            return Box::pin(async { Ok(None) });
+            let key = Key::of(id);
+            let shared = Arc::clone(&self.shared);
+            return Box::pin(async move { Ok(nested::termination(shared, key?).await) });
         };
-        let destroying = tokio::spawn(async move { destroy::destroy(&container).await });
+        let destroying = tokio::spawn(destroy::destroy(Arc::clone(&self.shared), container));
         Box::pin(async move {
             destroying
                 .await
                 .map_err(Error::process("destroy a container"))?
                 .map(Some)
+        })
+    }
+
+    fn remove(&self, id: &ContainerId) -> Future<'_, Result<(), Error>> {
+        let key = Key::of(id);
+        Box::pin(async move { nested::remove(Arc::clone(&self.shared), key?).await })
+    }
+
+    fn attach_output(&self, id: &ContainerId) -> Future<'_, Result<ContainerOutput, Error>> {
+        let container = self.shared.running(id);
+        Box::pin(async move {
+            match container?.switchboard.get() {
+                Some(switchboard) => switchboard.output().await,
+                None => Err(Error::NotAttachable),
+            }
+        })
+    }
+
+    fn attach_input(&self, id: &ContainerId) -> Future<'_, Result<ContainerInput, Error>> {
+        let container = self.shared.running(id);
+        Box::pin(async move {
+            match container?.switchboard.get() {
+                Some(switchboard) => switchboard.input().await,
+                None => Err(Error::NotAttachable),
+            }
         })
     }
 
@@ -213,16 +272,9 @@ impl Containerizer for Posix {
             .lock()
             .running
             .keys()
-            .map(|id| container_id(id))
+            .map(Key::to_id)
             .collect();
         Box::pin(async move { ids })
-    }
-}
-
-fn container_id(id: &str) -> ContainerId {
-    ContainerId {
-        value: id.to_owned(),
-        ..ContainerId::default()
     }
 }
 

@@ -7,6 +7,7 @@ mod kill;
 mod table;
 
 pub use kill::{kill_members, signal};
+pub(crate) use table::DEBUG_MARK;
 pub use table::{Table, has_mark, marks};
 
 use std::fs;

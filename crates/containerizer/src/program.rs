@@ -62,6 +62,13 @@ pub struct Program {
     /// Whether it leads a session (and so a process group) of its own.
     #[serde(default)]
     pub new_session: bool,
+    /// What it reads on its standard input, such as a named pipe; none: nothing.
+    #[serde(default)]
+    pub stdin: Option<PathBuf>,
+    /// A terminal that becomes its standard input, output and error; and, if it leads a session of its own, what
+    /// controls that.
+    #[serde(default)]
+    pub terminal: Option<PathBuf>,
     /// Whether it is killed when its parent dies.
     #[serde(default)]
     pub die_with_parent: bool,
@@ -110,7 +117,7 @@ impl Program {
         })
     }
 
-    /// Starts it with this process's standard output and error; its standard input is empty. The caller
+    /// Starts it with these as its standard output and error, unless it has a terminal. The caller
     /// must be the thread that lives as long as the program should when `die_with_parent` is set: the
     /// kernel takes the death of the thread for that of the parent.
     ///

@@ -1,15 +1,17 @@
 //! Becoming a program: the second step of starting one.
 
 use std::convert::Infallible;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, parent_id};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{AccessFlags, access, chdir, dup2_stdin, setsid};
+use nix::unistd::{AccessFlags, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::{CANNOT_EXECUTE, CANNOT_PREPARE, NOT_FOUND, Order, say};
 use crate::program::{Account, DEFAULT_PATH, Program};
@@ -41,6 +43,7 @@ fn become_ordered() -> Result<Infallible, (u8, String)> {
             .map_err(io::Error::from)
             .map_err(prepared("start a session"))?;
     }
+    connect(program).map_err(prepared("open the standard input"))?;
     let account = match &program.user {
         Some(user) => Some(Account::find(user).map_err(|error| (CANNOT_PREPARE, error.to_string()))?),
         None => None,
@@ -85,6 +88,26 @@ fn become_ordered() -> Result<Infallible, (u8, String)> {
         )
     })?;
     Err(execute(program, &file, environment_path))
+}
+
+/// Opened with our own rights: what leads there may be closed to the user.
+fn connect(program: &Program) -> io::Result<()> {
+    if let Some(path) = &program.terminal {
+        // A session leader without a terminal gets this one by opening it.
+        let terminal = OpenOptions::new().read(true).write(true).open(path)?;
+        dup2_stdin(&terminal)?;
+        dup2_stdout(&terminal)?;
+        dup2_stderr(&terminal)?;
+    } else if let Some(path) = &program.stdin {
+        // Without waiting for a writer, who may have come and gone.
+        let input = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(path)?;
+        fcntl(&input, FcntlArg::F_SETFL(OFlag::empty()))?;
+        dup2_stdin(&input)?;
+    }
+    Ok(())
 }
 
 fn read_order() -> io::Result<Order> {

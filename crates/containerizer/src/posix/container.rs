@@ -9,7 +9,9 @@ use parking_lot::Mutex;
 use proto::v1::Resource;
 use tokio::sync::watch;
 
+use super::switchboard::Switchboard;
 use super::{Shared, blocking, destroy, paths};
+use crate::key::Key;
 use crate::proc::Identity;
 use crate::program::Watch;
 use crate::{Error, Termination};
@@ -18,16 +20,30 @@ use crate::{Error, Termination};
 /// section 2, exit).
 const KILLED: i32 = nix::libc::SIGKILL;
 
+/// What a container is, from its first moment on.
+#[derive(Clone, Debug)]
+pub(super) struct Identification {
+    pub(super) key: Key,
+    /// The sandbox.
+    pub(super) sandbox: PathBuf,
+    /// Its runtime directory.
+    pub(super) directory: PathBuf,
+    /// Who its command runs as, for what is nested in it.
+    pub(super) user: Option<String>,
+}
+
 /// A container, running or ended.
 #[derive(Debug)]
 pub(crate) struct Container {
-    pub(crate) id: String,
+    pub(crate) key: Key,
     /// The sandbox, which marks its processes.
     pub(crate) sandbox: PathBuf,
     /// Its runtime directory.
     pub(super) directory: PathBuf,
+    pub(super) user: Option<String>,
     pub(super) resources: Mutex<Vec<Resource>>,
-    /// Set once it shall go; a launch still under way gives up.
+    /// Set once it shall go, under the lock of all containers; a launch still under way gives up, and nothing new
+    /// is nested in it.
     pub(super) destroying: AtomicBool,
     /// The launch helper, once started.
     process: OnceLock<Identity>,
@@ -35,25 +51,27 @@ pub(crate) struct Container {
     pub(super) seen_alive: AtomicBool,
     /// The fetcher, while it runs.
     pub(crate) fetcher: Mutex<Option<Identity>>,
+    /// What serves its input and output, if it can be attached to.
+    pub(super) switchboard: OnceLock<Switchboard>,
+    /// What the agent is told beside the status, once something of ours ended it.
+    pub(super) limitation: OnceLock<Termination>,
     termination: watch::Sender<Option<Termination>>,
 }
 
 impl Container {
-    pub(super) fn new(
-        id: String,
-        sandbox: PathBuf,
-        directory: PathBuf,
-        resources: Vec<Resource>,
-    ) -> Arc<Self> {
+    pub(super) fn new(who: Identification, resources: Vec<Resource>) -> Arc<Self> {
         Arc::new(Self {
-            id,
-            sandbox,
-            directory,
+            key: who.key,
+            sandbox: who.sandbox,
+            directory: who.directory,
+            user: who.user,
             resources: Mutex::new(resources),
             destroying: AtomicBool::new(false),
             process: OnceLock::new(),
             seen_alive: AtomicBool::new(false),
             fetcher: Mutex::new(None),
+            switchboard: OnceLock::new(),
+            limitation: OnceLock::new(),
             termination: watch::Sender::new(None),
         })
     }
@@ -92,12 +110,25 @@ impl Container {
         }
     }
 
-    /// The container has ended and nothing of it is left: forgets its runtime directory, then tells everyone.
-    pub(super) fn end(&self, shared: &Shared, termination: Termination) {
-        if let Err(error) = remove(&self.directory) {
-            tracing::warn!("Failed to remove '{}': {error}", self.directory.display());
+    /// The container has ended and nothing of it is left: forgets its runtime directory, all of it for a root,
+    /// all but the termination for a nested one, then tells everyone.
+    pub(super) fn end(&self, shared: &Shared, status: Termination) {
+        let termination = match self.limitation.get() {
+            Some(limitation) => Termination {
+                status: status.status,
+                ..limitation.clone()
+            },
+            None => status,
+        };
+        let forgotten = if self.key.is_nested() && self.directory.exists() {
+            checkpoint_termination(&self.directory, &termination)
+        } else {
+            remove(&self.directory)
+        };
+        if let Err(error) = forgotten {
+            tracing::warn!("Failed to clear '{}': {error}", self.directory.display());
         }
-        shared.containers.lock().end(&self.id);
+        shared.containers.lock().end(&self.key);
         self.termination.send_replace(Some(termination));
     }
 }
@@ -111,28 +142,63 @@ pub(super) fn read_termination(directory: &Path) -> Termination {
     }
 }
 
-fn remove(directory: &Path) -> std::io::Result<()> {
+/// The termination takes the place of everything else: its being there says that the container has ended.
+fn checkpoint_termination(directory: &Path, termination: &Termination) -> std::io::Result<()> {
+    let kept = paths::termination(directory);
+    paths::write_atomically(&kept, &termination.encode())?;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() && entry.path() != kept {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    remove(&paths::switchboard(directory))
+}
+
+pub(super) fn remove(directory: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Watches the helper in the background until it has ended, clears away what it could not, and ends the
-/// container. `child` is the helper if this process started it, to be reaped.
+/// Watches the helper in the background until it has ended, clears away what it could not and what is nested in the
+/// container, and ends it. `child` is the helper if this process started it, to be reaped.
 pub(super) fn supervise(shared: Arc<Shared>, container: Arc<Container>, watch: Watch, child: Option<Child>) {
     tokio::spawn(async move {
-        if let Err(error) = watch.ended().await {
-            tracing::error!("Lost sight of container {}: {error}", container.id);
+        tokio::select! {
+            ended = watch.ended() => if let Err(error) = ended {
+                tracing::error!("Lost sight of container {}: {error}", container.key);
+            },
+            limitation = switchboard_lost(&container) => {
+                container.limitation.get_or_init(|| limitation);
+                if let Err(error) = destroy::kill_helper(&container, &watch).await {
+                    tracing::error!("Container {} lost its switchboard, but: {error}", container.key);
+                }
+            }
         }
         reap(child).await;
+        if let Err(error) = destroy::destroy_nested(&shared, &container).await {
+            tracing::error!("Container {} ended, but: {error}", container.key);
+        }
         // A helper that wrote a status has seen its last descendant go. One that was killed has not.
         if paths::read_number::<i32>(&paths::status(&container.directory)).is_none() {
             clear_away(&container).await;
         }
+        if let Some(switchboard) = container.switchboard.get() {
+            switchboard.finish().await;
+        }
         let termination = read_termination(&container.directory);
         container.end(&shared, termination);
     });
+}
+
+/// Resolves if the switchboard fails; never without one, nor when it ends because there is nothing left to serve.
+async fn switchboard_lost(container: &Container) -> Termination {
+    match container.switchboard.get() {
+        Some(switchboard) => switchboard.lost().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn reap(child: Option<Child>) {
@@ -145,7 +211,7 @@ async fn reap(child: Option<Child>) {
 
 async fn clear_away(container: &Arc<Container>) {
     if let Err(error) = destroy::kill_until_none(container).await {
-        tracing::error!("Container {} ended, but: {error}", container.id);
+        tracing::error!("Container {} ended, but: {error}", container.key);
     }
 }
 

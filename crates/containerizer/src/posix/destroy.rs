@@ -1,6 +1,7 @@
 //! Killing a container, wholly.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::container::Container;
-use super::{DESTROY_TIMEOUT, blocking};
+use super::{DESTROY_TIMEOUT, Shared, blocking};
 use crate::proc::{Stat, Table, has_mark, kill_members, signal};
 use crate::program::Watch;
 use crate::{Error, Termination};
@@ -20,37 +21,100 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 /// How long the helper, with no descendant left, gets to write the status and end, before it is killed too.
 const HELPER_GRACE: Duration = Duration::from_secs(2);
 
-/// Kills every process of the container, again and again until it has ended. Callers join: all of them see the
-/// same end.
-pub(super) async fn destroy(container: &Arc<Container>) -> Result<Termination, Error> {
-    container.destroying.store(true, Ordering::Release);
+/// Kills what is nested in the container, then every process of its own, again and again until it has ended.
+/// Callers join: all of them see the same end. What cannot be killed fails the parent too, as long as it lives;
+/// a later call tries again.
+pub(super) fn destroy(shared: Arc<Shared>, container: Arc<Container>) -> Destroying {
+    Box::pin(async move {
+        destroy_nested(&shared, &container).await?;
+        let started = Instant::now();
+        let mut pause = MIN_PAUSE;
+        let mut idle_since = None;
+        loop {
+            if let Some(termination) = container.termination() {
+                return Ok(termination);
+            }
+            let members = kill_below_helper(&container, &mut idle_since).await;
+            if started.elapsed() > DESTROY_TIMEOUT {
+                return Err(undead(&container, members));
+            }
+            if let Ok(termination) = timeout(pause, container.ended()).await {
+                return Ok(termination);
+            }
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    })
+}
+
+/// What [`destroy`] returns: boxed, since it calls itself for what is nested.
+pub(super) type Destroying = Pin<Box<dyn Future<Output = Result<Termination, Error>> + Send>>;
+
+/// Destroys what is nested in a container, and lets nothing new be nested in it.
+pub(super) async fn destroy_nested(shared: &Arc<Shared>, container: &Container) -> Result<(), Error> {
+    let nested = {
+        let containers = shared.containers.lock();
+        container.destroying.store(true, Ordering::Release);
+        containers.children(&container.key)
+    };
+    let destroying: Vec<_> = nested
+        .into_iter()
+        .map(|nested| tokio::spawn(destroy(Arc::clone(shared), nested)))
+        .collect();
+    let mut result = Ok(());
+    for task in destroying {
+        let destroyed = task.await.map_err(Error::process("destroy a nested container"));
+        if let Err(error) = destroyed.and_then(|destroyed| destroyed) {
+            result = Err(error);
+        }
+    }
+    result
+}
+
+/// Kills a container that its helper still holds together, until the helper has ended.
+pub(super) async fn kill_helper(container: &Arc<Container>, helper: &Watch) -> Result<(), Error> {
     let started = Instant::now();
     let mut pause = MIN_PAUSE;
     let mut idle_since = None;
     loop {
-        if let Some(termination) = container.termination() {
-            return Ok(termination);
-        }
-        let members = Arc::clone(container);
-        let members = blocking(move || kill_members(|| below_helper(&members))).await;
-        if !members.is_empty() {
-            idle_since = None;
-        } else if idle_since.get_or_insert_with(Instant::now).elapsed() > HELPER_GRACE {
-            // Somebody has stopped it, or it waits for a word that will not come.
-            container
-                .process()
-                .map(|helper| signal(helper, nix::libc::SIGKILL));
+        let members = kill_below_helper(container, &mut idle_since).await;
+        if timeout(pause, helper.ended()).await.is_ok() {
+            return Ok(());
         }
         if started.elapsed() > DESTROY_TIMEOUT {
-            return Err(Error::Undead {
-                id: container.id.clone(),
-                count: members.len(),
-            });
-        }
-        if let Ok(termination) = timeout(pause, container.ended()).await {
-            return Ok(termination);
+            return Err(undead(container, members));
         }
         pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// One round: kills the members, or the helper itself if it has had none for [`HELPER_GRACE`]. Returns how many
+/// members there were.
+async fn kill_below_helper(container: &Arc<Container>, idle_since: &mut Option<Instant>) -> usize {
+    let members = Arc::clone(container);
+    let members = blocking(move || kill_members(|| below_helper(&members))).await;
+    if !members.is_empty() {
+        *idle_since = None;
+    } else if idle_since.get_or_insert_with(Instant::now).elapsed() > HELPER_GRACE {
+        // Somebody has stopped it, or it waits for a word that will not come.
+        container
+            .process()
+            .map(|helper| signal(helper, nix::libc::SIGKILL));
+    }
+    members.len()
+}
+
+/// Sends SIGKILL to the members of a container, once; to the helper if it has none yet.
+pub(super) fn kill_now(container: &Container) -> bool {
+    !kill_members(|| below_helper(container)).is_empty()
+        || container
+            .process()
+            .is_some_and(|helper| signal(helper, nix::libc::SIGKILL))
+}
+
+fn undead(container: &Container, count: usize) -> Error {
+    Error::Undead {
+        id: container.key.to_string(),
+        count,
     }
 }
 
@@ -65,10 +129,7 @@ pub(super) async fn kill_until_none(container: &Arc<Container>) -> Result<(), Er
             return Ok(());
         };
         if started.elapsed() > DESTROY_TIMEOUT {
-            return Err(Error::Undead {
-                id: container.id.clone(),
-                count: members.len(),
-            });
+            return Err(undead(container, members.len()));
         }
         // When one has gone, or has taken too long, all are looked at again.
         if let Ok(watch) = Watch::new(first.pid) {

@@ -6,31 +6,48 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 
-use proto::v1::container_info::Type;
-use proto::v1::{ContainerId, ContainerInfo};
+use proto::v1::{ContainerId, Resource};
 use serde::{Deserialize, Serialize};
 
-use super::container::{Container, give_up_if_destroying, supervise};
+use super::container::{Container, Identification, give_up_if_destroying, remove, supervise};
+use super::planning::{Io, Plan, is_supported, plan};
 use super::sandbox::{self, Output};
-use super::{Options, Shared, blocking, destroy, paths};
-use crate::fetcher::Fetch;
+use super::switchboard::{self, Switchboard};
+use super::{Shared, blocking, destroy, paths};
+use crate::key::Key;
 use crate::launch;
-use crate::proc::{Identity, Stat};
-use crate::program::{Account, DEFAULT_PATH, OURSELVES, Program, Rlimit, Watch};
-use crate::{ContainerConfig, Error, Launched, OWN_PROGRAMS};
+use crate::proc::{DEBUG_MARK, Identity, Stat};
+use crate::program::{Account, OURSELVES, Watch};
+use crate::{ContainerClass, ContainerConfig, Error, Launched};
 
 /// What recovery reads back of a container nobody checkpointed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Checkpoint {
     pub(super) directory: PathBuf,
+    pub(super) user: Option<String>,
+    /// Each in Mesos's JSON.
+    resources: Vec<String>,
 }
 
-/// A container to be, all of it checked.
-struct Plan {
-    program: Program,
-    account: Option<Account>,
-    fetch: Option<Fetch>,
-    pid_checkpoint: Option<PathBuf>,
+impl Checkpoint {
+    fn new(container: &Container) -> Self {
+        let text = |resource: &Resource| String::from_utf8_lossy(&proto::json::to_vec(resource)).into_owned();
+        Self {
+            directory: container.sandbox.clone(),
+            user: container.user.clone(),
+            resources: container.resources.lock().iter().map(text).collect(),
+        }
+    }
+
+    pub(super) fn read(directory: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(paths::config(directory)).ok()?).ok()
+    }
+
+    pub(super) fn resources(&self) -> Vec<Resource> {
+        let parse = |text: &String| proto::json::from_slice(text.as_bytes()).ok();
+        self.resources.iter().filter_map(parse).collect()
+    }
 }
 
 /// Launches, or leaves nothing behind.
@@ -39,24 +56,42 @@ pub(super) async fn launch(
     id: ContainerId,
     config: ContainerConfig,
 ) -> Result<Launched, Error> {
-    if id.parent.is_some() || !config.container.as_ref().is_none_or(is_supported) {
+    let key = Key::of(&id)?;
+    if !config
+        .container
+        .as_ref()
+        .is_none_or(|container| is_supported(container, key.is_nested()))
+    {
         return Ok(Launched::NotSupported);
     }
-    if !paths::is_valid_id(&id.value) {
-        return Err(Error::InvalidId(id.value));
+    let parent = parent_of(&shared, &key)?;
+    let sandbox = match root_of(&shared, &key)? {
+        Some(root) => key.below(&root.sandbox),
+        None => config.directory.clone(),
+    };
+    let directory = shared.directory(&key);
+    if paths::termination(&directory).exists() {
+        return Ok(Launched::AlreadyLaunched);
     }
     let resources = config.resources.clone();
-    let sandbox = config.directory.clone();
-    let plan = plan(&shared.options, config)?;
-    let container = Container::new(id.value.clone(), sandbox, shared.directory(&id.value), resources);
+    let plan = plan(&shared.options, config, &sandbox, parent.as_deref())?;
+    let who = Identification {
+        key: key.clone(),
+        sandbox,
+        directory,
+        user: plan.program.user.clone(),
+    };
+    let container = Container::new(who, resources);
     {
         let mut containers = shared.containers.lock();
-        if containers.running.contains_key(&id.value) {
+        if containers.running.contains_key(&key) {
             return Ok(Launched::AlreadyLaunched);
         }
-        containers.running.insert(id.value, Arc::clone(&container));
+        // Once more, now that nobody can end it in between.
+        check_parent(&containers.running, &key)?;
+        containers.running.insert(key, Arc::clone(&container));
     }
-    match start(&shared, &container, plan).await {
+    match start(&shared, &container, parent.as_deref(), plan).await {
         Ok(pid) => Ok(Launched::Success { pid }),
         Err(error) => {
             abandon(&shared, &container).await;
@@ -65,129 +100,136 @@ pub(super) async fn launch(
     }
 }
 
-/// Whether plain processes do for this container. Host network by name, images, volumes, terminals and
-/// Linux-only settings need more.
-fn is_supported(container: &ContainerInfo) -> bool {
-    container.r#type() == Type::Mesos
-        && container.volumes.is_empty()
-        && container.mesos.as_ref().is_none_or(|mesos| mesos.image.is_none())
-        && container
-            .network_infos
-            .iter()
-            .all(|network| network.name.is_none())
-        && container.hostname.is_none()
-        && container.linux_info.is_none()
-        && container.tty_info.is_none()
+type Running = std::collections::BTreeMap<Key, Arc<Container>>;
+
+fn check_parent(running: &Running, key: &Key) -> Result<Option<Arc<Container>>, Error> {
+    let Some(parent) = key.parent() else {
+        return Ok(None);
+    };
+    match running.get(&parent) {
+        None => Err(Error::UnknownParent(parent.to_string())),
+        Some(container) if container.is_destroying() => Err(Error::ParentDestroyed(parent.to_string())),
+        Some(container) => Ok(Some(Arc::clone(container))),
+    }
 }
 
-fn plan(options: &Options, config: ContainerConfig) -> Result<Plan, Error> {
-    let invalid = |what: &str| Error::InvalidConfig(what.to_owned());
-    if !config.directory.is_absolute() {
-        return Err(invalid("the sandbox is not an absolute path"));
-    }
-    let sandbox = config
-        .directory
-        .to_str()
-        .ok_or_else(|| invalid("the sandbox is not a path in UTF-8"))?;
-    let mut program = Program::from_command(&config.command)?;
-    let account = config.user.as_deref().map(Account::find).transpose()?;
-
-    // Later wins: agent, MESOS_SANDBOX, command.
-    let mut environment = config.environment;
-    environment.insert("MESOS_SANDBOX".to_owned(), sandbox.to_owned());
-    environment.append(&mut program.environment);
-    environment
-        .entry("PATH".to_owned())
-        .or_insert_with(|| DEFAULT_PATH.to_owned());
-    if environment
-        .iter()
-        .any(|(name, value)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0'))
-    {
-        return Err(invalid(
-            "environment variable with a name or value that cannot be set",
-        ));
-    }
-    if let Some(rlimits) = config
-        .container
-        .as_ref()
-        .and_then(|container| container.rlimit_info.as_ref())
-    {
-        program.rlimits = Rlimit::of(rlimits)?;
-    }
-    let path = Path::new(&program.path);
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    if path.is_absolute() && OWN_PROGRAMS.contains(&name) && !path.exists() {
-        if program.arguments.is_empty() {
-            program.arguments.push(name.to_owned());
-        }
-        program.path = OURSELVES.to_owned();
-    }
-    program.environment = environment;
-    program.directory.clone_from(&config.directory);
-    program.user.clone_from(&config.user);
-    program.die_with_parent = true;
-    let fetch = Fetch::plan(options, &config.command.uris, &config.directory)?;
-    Ok(Plan {
-        program,
-        account,
-        fetch,
-        pid_checkpoint: config.pid_checkpoint,
-    })
+fn parent_of(shared: &Shared, key: &Key) -> Result<Option<Arc<Container>>, Error> {
+    check_parent(&shared.containers.lock().running, key)
 }
 
-async fn start(shared: &Arc<Shared>, container: &Arc<Container>, plan: Plan) -> Result<i32, Error> {
-    let Plan {
-        program,
-        account,
-        fetch,
-        pid_checkpoint,
-    } = plan;
-    let user = program.user.clone();
+/// The root of a nested container; none for a root itself.
+fn root_of(shared: &Shared, key: &Key) -> Result<Option<Arc<Container>>, Error> {
+    if !key.is_nested() {
+        return Ok(None);
+    }
+    let root = key.root();
+    let found = shared.containers.lock().running.get(&root).cloned();
+    found
+        .map(Some)
+        .ok_or_else(|| Error::UnknownParent(root.to_string()))
+}
+
+async fn start(
+    shared: &Arc<Shared>,
+    container: &Arc<Container>,
+    parent: Option<&Container>,
+    mut plan: Plan,
+) -> Result<i32, Error> {
+    let user = plan.program.user.clone();
+    let owner = parent.and_then(|parent| parent.user.as_deref());
+    let owner = owner.map(Account::find).transpose()?;
+    let parent = parent.map(|parent| parent.sandbox.clone());
     let preparing = Arc::clone(container);
-    let (helper, output) = blocking(move || {
-        let output = sandbox::prepare(&preparing.sandbox, account.as_ref())?;
-        checkpoint(&preparing, &program)?;
-        give_up_if_destroying(&preparing, "preparing")?;
-        Ok((fork(&preparing, &output)?, output))
+    let (files, wiring, plan) = blocking(move || {
+        let held = sandbox::make(&preparing.key, &preparing.sandbox, plan.account.as_ref())?;
+        for link in &plan.links {
+            link.make(
+                parent.as_deref().unwrap_or(&preparing.sandbox),
+                owner.as_ref(),
+                &held,
+            )?;
+        }
+        let files = sandbox::output(&held, plan.account.as_ref())?;
+        let wiring = connect(&preparing, &mut plan, &files)?;
+        checkpoint(&preparing, &plan)?;
+        Ok::<_, Error>((files, wiring, plan))
+    })
+    .await?;
+    give_up_if_destroying(container, "preparing")?;
+    let forking = Arc::clone(container);
+    let debug = plan.class == ContainerClass::Debug;
+    let (helper, files) = blocking(move || {
+        let helper = fork(&forking, wiring.as_ref().unwrap_or(&files), debug)?;
+        Ok::<_, Error>((helper, files))
     })
     .await?;
     let (process, release) = adopt(shared, container, helper)?;
 
     let checkpointing = Arc::clone(container);
+    let pid_checkpoint = plan.pid_checkpoint;
     blocking(move || checkpoint_pid(&checkpointing.directory, process, pid_checkpoint.as_deref())).await?;
     give_up_if_destroying(container, "isolating")?;
-    if let Some(fetch) = fetch {
-        fetch.run(container, user, output).await?;
+    if let Some(fetch) = plan.fetch {
+        fetch.run(container, user, files).await?;
     }
     give_up_if_destroying(container, "fetching")?;
     blocking(move || send_release(release)).await?;
     Ok(process.pid)
 }
 
-fn checkpoint(container: &Container, program: &Program) -> Result<(), Error> {
-    let config = Checkpoint {
-        directory: container.sandbox.clone(),
+/// Starts the switchboard of a container that can be attached to, and connects the program with it. Returns where
+/// the program's output goes instead of the sandbox's files.
+fn connect(container: &Container, plan: &mut Plan, files: &Output) -> Result<Option<Output>, Error> {
+    let hold = plan.class == ContainerClass::Debug;
+    let directory = paths::switchboard(&container.directory);
+    let (board, output) = match plan.io {
+        Io::Files => return Ok(None),
+        Io::Pipes => {
+            let (board, output) = Switchboard::with_pipes(&directory, hold)?;
+            plan.program.stdin = Some(directory.join(switchboard::STDIN));
+            (board, output)
+        }
+        Io::Terminal(size) => {
+            let log = (!hold).then_some(&files.stdout);
+            let (board, terminal) = Switchboard::with_terminal(&directory, hold, log, size)?;
+            let output = switchboard::open_terminal(&terminal, plan.account.as_ref())?;
+            plan.use_terminal(terminal);
+            (board, output)
+        }
     };
+    container.switchboard.get_or_init(|| board);
+    Ok(Some(output))
+}
+
+fn checkpoint(container: &Container, plan: &Plan) -> Result<(), Error> {
+    let directory = &container.directory;
     for (path, content) in [
-        (paths::config(&container.directory), serde_json::to_vec(&config)),
         (
-            paths::launch_info(&container.directory),
-            serde_json::to_vec(program),
+            paths::config(directory),
+            serde_json::to_vec(&Checkpoint::new(container)),
         ),
+        (paths::launch_info(directory), serde_json::to_vec(&plan.program)),
     ] {
         content
             .map_err(std::io::Error::from)
             .and_then(|content| paths::write_atomically(&path, &content))
             .map_err(Error::file(&path, "failed to write"))?;
     }
+    let markers = [
+        (
+            plan.class == ContainerClass::Debug,
+            paths::force_destroy(directory),
+        ),
+        (plan.standalone, paths::standalone(directory)),
+    ];
+    for (_, path) in markers.iter().filter(|(marked, _)| *marked) {
+        paths::write_atomically(path, b"").map_err(Error::file(path, "failed to write"))?;
+    }
     Ok(())
 }
 
 /// Starts the helper, which waits. It bears the container's mark, and nothing else of our environment.
-fn fork(container: &Container, output: &Output) -> Result<Child, Error> {
+fn fork(container: &Container, output: &Output, debug: bool) -> Result<Child, Error> {
     let copy = |file: &std::fs::File| {
         file.try_clone()
             .map_err(Error::process("start the launch helper"))
@@ -200,7 +242,10 @@ fn fork(container: &Container, output: &Output) -> Result<Child, Error> {
         .arg("launch")
         .arg(option)
         .env_clear()
-        .env("MESOS_SANDBOX", &container.sandbox)
+        .env(
+            if debug { DEBUG_MARK } else { "MESOS_SANDBOX" },
+            &container.sandbox,
+        )
         .stdin(Stdio::piped())
         .stdout(copy(&output.stdout)?)
         .stderr(copy(&output.stderr)?)
@@ -254,118 +299,17 @@ fn send_release(mut release: ChildStdin) -> Result<(), Error> {
 }
 
 /// After a failed launch: kills what was started and waits until it has gone.
-async fn abandon(shared: &Shared, container: &Arc<Container>) {
+async fn abandon(shared: &Arc<Shared>, container: &Arc<Container>) {
     if container.process().is_none() {
+        if let Some(switchboard) = container.switchboard.get() {
+            switchboard.finish().await;
+        }
         container.end(shared, crate::Termination::default());
-    } else if let Err(error) = destroy::destroy(container).await {
+    } else if let Err(error) = destroy::destroy(Arc::clone(shared), Arc::clone(container)).await {
         tracing::error!("Failed to clean up after a failed launch: {error}");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proto::v1::environment::Variable;
-    use proto::v1::{CommandInfo, Environment, Volume};
-
-    use super::*;
-
-    fn config(command: CommandInfo) -> ContainerConfig {
-        ContainerConfig {
-            command,
-            directory: "/sandbox".into(),
-            environment: BTreeMap::from([
-                ("A".to_owned(), "agent".to_owned()),
-                ("B".to_owned(), "agent".to_owned()),
-            ]),
-            ..ContainerConfig::default()
-        }
-    }
-
-    fn shell(value: &str) -> CommandInfo {
-        CommandInfo {
-            value: Some(value.to_owned()),
-            ..CommandInfo::default()
-        }
-    }
-
-    #[test]
-    fn the_command_wins_over_the_agent_and_nothing_else_is_there() {
-        let variable = |name: &str, value: &str| Variable {
-            name: name.to_owned(),
-            value: Some(value.to_owned()),
-            ..Variable::default()
-        };
-        let mut command = shell("true");
-        command.environment = Some(Environment {
-            variables: vec![variable("B", "command"), variable("PATH", "/opt/bin")],
-        });
-        let plan = plan(&Options::new("/run"), config(command)).unwrap();
-        let expected = [
-            ("A", "agent"),
-            ("B", "command"),
-            ("MESOS_SANDBOX", "/sandbox"),
-            ("PATH", "/opt/bin"),
-        ];
-        let environment: Vec<(&str, &str)> = plan
-            .program
-            .environment
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        assert_eq!(environment, expected);
-    }
-
-    #[test]
-    fn an_executor_of_ours_that_is_no_file_runs_out_of_this_binary() {
-        let command = CommandInfo {
-            shell: Some(false),
-            value: Some("/nowhere/mesos-executor".to_owned()),
-            arguments: vec!["mesos-executor".to_owned(), "--launcher_dir=/nowhere".to_owned()],
-            ..CommandInfo::default()
-        };
-        let program = plan(&Options::new("/run"), config(command.clone()))
-            .unwrap()
-            .program;
-        assert_eq!(
-            (program.path.as_str(), &program.arguments),
-            (OURSELVES, &command.arguments)
-        );
-
-        let stranger = CommandInfo {
-            value: Some("/nowhere/other".to_owned()),
-            ..command
-        };
-        let program = plan(&Options::new("/run"), config(stranger)).unwrap().program;
-        assert_eq!(program.path, "/nowhere/other");
-    }
-
-    #[test]
-    fn what_needs_more_than_processes_is_left_to_others() {
-        let mesos = ContainerInfo {
-            r#type: Type::Mesos as i32,
-            ..ContainerInfo::default()
-        };
-        assert!(is_supported(&mesos));
-        assert!(!is_supported(&ContainerInfo {
-            r#type: Type::Docker as i32,
-            ..mesos.clone()
-        }));
-        assert!(!is_supported(&ContainerInfo {
-            volumes: vec![Volume::default()],
-            ..mesos.clone()
-        }));
-        assert!(!is_supported(&ContainerInfo {
-            hostname: Some("h".to_owned()),
-            ..mesos
-        }));
-    }
-
-    #[test]
-    fn a_relative_sandbox_is_refused() {
-        let mut config = config(shell("true"));
-        config.directory = "sandbox".into();
-        assert!(plan(&Options::new("/run"), config).is_err());
+    // It never was: no termination stays, and the id may be used again.
+    if let Err(error) = remove(&container.directory) {
+        tracing::warn!("Failed to remove '{}': {error}", container.directory.display());
     }
 }

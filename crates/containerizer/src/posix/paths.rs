@@ -8,6 +8,11 @@
 //!     pid           the helper's pid, decimal text
 //!     started       its start time in clock ticks since boot, decimal text
 //!     status        wait status of the executor, decimal text, once nothing is left of the container
+//!     force_destroy_on_recovery  a debug container, empty
+//!     standalone.marker          a standalone container, empty
+//!     io_switchboard/{pid,started,socket,stdin}  of a container that can be attached to
+//!     containers/<nested id>/    the same again; once it has ended only:
+//!         termination            how, a checkpointed message
 //! ```
 
 use std::fs::{self, OpenOptions};
@@ -39,6 +44,38 @@ pub(crate) fn started(container: &Path) -> PathBuf {
 
 pub(crate) fn status(container: &Path) -> PathBuf {
     container.join("status")
+}
+
+pub(crate) fn termination(container: &Path) -> PathBuf {
+    container.join("termination")
+}
+
+pub(crate) fn force_destroy(container: &Path) -> PathBuf {
+    container.join("force_destroy_on_recovery")
+}
+
+pub(crate) fn standalone(container: &Path) -> PathBuf {
+    container.join("standalone.marker")
+}
+
+pub(crate) fn switchboard(container: &Path) -> PathBuf {
+    container.join("io_switchboard")
+}
+
+/// The names in a directory of containers that can be ids, in order; none if there is no such directory.
+pub(crate) fn ids_in(containers: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(containers) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut ids: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| is_valid_id(name))
+        .collect();
+    ids.sort();
+    Ok(ids)
 }
 
 /// Whether a text can be the name of a container's directory: not empty, at most 242 bytes, one plain path

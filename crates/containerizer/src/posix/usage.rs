@@ -45,7 +45,7 @@ impl Recent {
 /// Sums over the helper and everything below it. Processor time includes that of members that have ended, as
 /// far as they were reaped, so it does not go back. Limits are soft: nothing is enforced.
 pub(super) fn of(container: &Container, table: &Table) -> Result<ResourceStatistics, Error> {
-    let unknown = || Error::UnknownContainer(container.id.clone());
+    let unknown = || Error::UnknownContainer(container.key.to_string());
     let helper = container.process().ok_or_else(unknown)?;
     let root = table
         .get(helper.pid)

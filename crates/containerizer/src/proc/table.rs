@@ -102,8 +102,11 @@ impl FromIterator<Stat> for Table {
     }
 }
 
-/// The sandboxes a process is marked with: the values `MESOS_SANDBOX` and `MESOS_DIRECTORY` had when it was
-/// started. Every process of a container inherits them, whatever session it goes to and whoever adopts it, unless
+/// The variable that marks the processes of a debug container, whose `MESOS_SANDBOX` is that of its parent.
+pub(crate) const DEBUG_MARK: &str = "TIANGONG_DEBUG_SANDBOX";
+
+/// The sandboxes a process is marked with: the values `MESOS_SANDBOX`, `MESOS_DIRECTORY` and, in a debug container,
+/// `TIANGONG_DEBUG_SANDBOX` had when it was started. Every process of a container inherits them, whatever session it goes to and whoever adopts it, unless
 /// it clears its environment. Zombies and processes of others (without root) have none that can be read.
 #[must_use]
 pub fn marks(pid: i32) -> Vec<PathBuf> {
@@ -114,6 +117,7 @@ pub fn marks(pid: i32) -> Vec<PathBuf> {
             variable
                 .strip_prefix(b"MESOS_SANDBOX=")
                 .or_else(|| variable.strip_prefix(b"MESOS_DIRECTORY="))
+                .or_else(|| variable.strip_prefix(DEBUG_MARK.as_bytes())?.strip_prefix(b"="))
         })
         .filter(|value| !value.is_empty())
         .map(|value| PathBuf::from(OsStr::from_bytes(value)))

@@ -6,10 +6,12 @@
     reason = "a test that cannot go on fails; one that is skipped says so"
 )]
 
+mod attaches;
 mod ends;
 mod fetches;
 mod fixture;
 mod launches;
+mod nests;
 mod recovers;
 
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         ends::trials(),
         recovers::trials(),
         fetches::trials(),
+        nests::trials(),
+        attaches::trials(),
     ]
     .into_iter()
     .flatten()
