@@ -79,7 +79,8 @@ impl Caller {
 
     async fn tries(&self, body: Bytes, repeatable: bool, last: &mut Option<Error>) -> Result<Bytes, Error> {
         let policy = &self.options.policy;
-        let mut backoff = Backoff::new(policy.min_backoff, policy.max_backoff, self.options.seed());
+        let mut backoff = Backoff::new(policy.min_backoff, policy.max_backoff, self.options.seed())
+            .with_jitter(policy.jitter);
         let mut attempts = 0;
         loop {
             for master in self.detector.detect(None).await.list {

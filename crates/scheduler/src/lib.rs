@@ -29,6 +29,7 @@ mod options;
 mod records;
 mod transport;
 
+pub use crate::core::Policy;
 pub use address::{Address, DEFAULT_PORT, parse_list};
 pub use detector::{MasterDetector, Masters, StaticMasters};
 pub use error::{Error, Wait};

@@ -7,6 +7,9 @@
 //! ```no_run
 //! testkit::sim::seeds(200, |seed| testkit::sim::World::new(seed, Default::default()).run());
 //! ```
+//!
+//! [`driver`] has clients of the v0 protocol, for the simulation and for tests over real sockets.
 
+pub mod driver;
 pub mod invariants;
 pub mod sim;

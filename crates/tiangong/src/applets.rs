@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::daemon;
+use crate::{daemon, execute};
 
 /// A program this binary stands in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) enum Applet {
     Agent,
     /// `mesos-executor`: the built-in command executor.
     CommandExecutor,
+    /// `mesos-execute`: one task or task group.
+    Execute,
 }
 
 /// Which of them the first argument names, if any.
@@ -24,6 +26,7 @@ pub(crate) fn called_as(arguments: &[OsString]) -> Option<Applet> {
         "mesos-master" => Some(Applet::Master),
         "mesos-agent" | "mesos-slave" => Some(Applet::Agent),
         "mesos-executor" => Some(Applet::CommandExecutor),
+        "mesos-execute" => Some(Applet::Execute),
         _ => None,
     }
 }
@@ -35,6 +38,7 @@ pub(crate) fn run(applet: Applet, arguments: &[OsString]) -> ExitCode {
         Applet::Master => daemon::master(rest),
         Applet::Agent => daemon::agent(rest),
         Applet::CommandExecutor => executor::command::main(rest),
+        Applet::Execute => execute::main(rest),
     }
 }
 
@@ -51,6 +55,7 @@ mod tests {
         assert_eq!(called("/usr/sbin/mesos-master"), Some(Applet::Master));
         assert_eq!(called("mesos-slave"), Some(Applet::Agent));
         assert_eq!(called("mesos-executor"), Some(Applet::CommandExecutor));
+        assert_eq!(called("./mesos-execute"), Some(Applet::Execute));
         assert_eq!(called("/opt/tiangong"), None);
         assert_eq!(called_as(&[]), None);
     }

@@ -110,7 +110,8 @@ pub(crate) async fn told_to_stop() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn text(arguments: &[OsString]) -> anyhow::Result<Vec<String>> {
+/// Arguments as text.
+pub(crate) fn text(arguments: &[OsString]) -> anyhow::Result<Vec<String>> {
     arguments
         .iter()
         .map(|argument| {
@@ -123,16 +124,18 @@ fn text(arguments: &[OsString]) -> anyhow::Result<Vec<String>> {
 }
 
 /// The environment as far as it is text; flags are.
-fn environment() -> impl Iterator<Item = (String, String)> {
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
+/// One text on standard output.
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{}", text.trim_end()).context("failed to write to stdout")
 }
 
-fn finish(program: &str, result: anyhow::Result<()>) -> ExitCode {
+/// The exit code of a program, its error told on standard error.
+pub(crate) fn finish(program: &str, result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,11 +1,12 @@
 //! The one binary: master, agent, built-in executors and the command line.
 //!
-//! Called as `mesos-master`, `mesos-agent`, `mesos-executor` or `mesos-containerizer` it is that program;
+//! Called as `mesos-master`, `mesos-agent`, `mesos-execute`, `mesos-executor` or `mesos-containerizer` it is that program;
 //! called by its own name it takes a subcommand (`cli`).
 
 mod applets;
 mod cli;
 mod daemon;
+mod execute;
 mod local;
 
 use std::process::ExitCode;

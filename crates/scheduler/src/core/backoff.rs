@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-/// Exponential backoff with jitter: the n-th delay is drawn evenly from the upper half of
-/// `min * 2^n`, which never exceeds `max`.
+/// Exponential backoff with jitter: the n-th delay is drawn evenly from the upper half (or another part, see
+/// [`with_jitter`](Self::with_jitter)) of `min * 2^n`, which never exceeds `max`.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     min: Duration,
     max: Duration,
     failures: u32,
     state: u64,
+    jitter: f64,
 }
 
 impl Backoff {
@@ -20,7 +21,15 @@ impl Backoff {
             max: max.max(min),
             failures: 0,
             state: seed,
+            jitter: 0.5,
         }
+    }
+
+    /// The same, with this part of each delay left to chance: 0 is none of it, 1 all.
+    #[must_use]
+    pub fn with_jitter(mut self, part: f64) -> Self {
+        self.jitter = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
+        self
     }
 
     /// The delay after one more failure.
@@ -29,8 +38,8 @@ impl Backoff {
             .min
             .saturating_mul(2_u32.saturating_pow(self.failures.min(31)));
         self.failures = self.failures.saturating_add(1);
-        let half = doubled.min(self.max) / 2;
-        half + half.mul_f64(self.fraction())
+        let top = doubled.min(self.max);
+        top - top.mul_f64(self.jitter * self.fraction())
     }
 
     /// Forgets the failures: the next delay is the shortest again.
@@ -64,6 +73,13 @@ mod tests {
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
+    }
+
+    #[test]
+    fn without_jitter_the_delays_are_what_they_are_called() {
+        let pause = Duration::from_secs(2);
+        let mut backoff = Backoff::new(pause, pause, 7).with_jitter(0.0);
+        assert!((0..50).all(|_| backoff.after_failure() == pause));
     }
 
     proptest! {

@@ -35,6 +35,9 @@ pub struct Policy {
     pub min_backoff: Duration,
     /// The longest delay between attempts. Default 30 s.
     pub max_backoff: Duration,
+    /// Which part of each delay is left to chance, from 0 to 1, so that many clients do not come at once.
+    /// Default one half.
+    pub jitter: f64,
     /// A stream that lasted this long clears the failures before it. Default 10 s.
     pub stable_after: Duration,
     /// Attempts in a row without a stream before giving up; `None` (the default) never gives up.
@@ -51,8 +54,29 @@ impl Default for Policy {
             max_redirects: 5,
             min_backoff: Duration::from_millis(100),
             max_backoff: Duration::from_secs(30),
+            jitter: 0.5,
             stable_after: Duration::from_secs(10),
             max_attempts: None,
+        }
+    }
+}
+
+impl Policy {
+    /// Tries again after the same `pause` each time, until it holds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let mut options = scheduler::Options::default();
+    /// options.policy = scheduler::Policy::every(Duration::from_secs(2));
+    /// assert_eq!(options.policy.min_backoff, options.policy.max_backoff);
+    /// ```
+    #[must_use]
+    pub fn every(pause: Duration) -> Self {
+        Self {
+            min_backoff: pause,
+            max_backoff: pause,
+            jitter: 0.0,
+            ..Self::default()
         }
     }
 }
@@ -177,7 +201,7 @@ pub struct Subscription {
 impl Subscription {
     /// A machine that waits for masters. `expected` is the content type the answer must have.
     pub fn new(policy: Policy, expected: &'static str, seed: u64) -> Self {
-        let backoff = Backoff::new(policy.min_backoff, policy.max_backoff, seed);
+        let backoff = Backoff::new(policy.min_backoff, policy.max_backoff, seed).with_jitter(policy.jitter);
         Self {
             policy,
             expected,

@@ -7,4 +7,5 @@ mod bad_input;
 mod conformance;
 mod interop;
 mod kill;
+mod pymesos;
 mod support;
