@@ -4,6 +4,7 @@
 //! |---|---|
 //! | read the files of `--credentials` and `--credential` | [`Credentials`], [`Credential`] |
 //! | prove a credential by the messages of CRAM-MD5, or have it proven | [`cram_md5`] |
+//! | let HTTP requests prove who sent them | [`http`] |
 //! | make the token of an executor, or check one | [`jwt`] |
 //! | know what the holder of a [`Principal`] may do | [`Authorizer`], from [`Acls`] |
 //! | slow drivers' frameworks down | [`rate_limits`] |
@@ -16,14 +17,13 @@ pub mod cram_md5;
 mod credentials;
 pub mod jwt;
 pub mod object;
-mod principal;
 pub mod rate_limits;
 mod secret;
 
 pub use acls::{Acls, Action, Approver, Authorizer, is_authorizable};
 pub use credentials::{Credential, Credentials, Loaded};
 pub use object::Object;
-pub use principal::Principal;
+pub use process::http::Principal;
 pub use secret::Secret;
 
 /// Why a file or a flag was refused.

@@ -16,6 +16,7 @@ use crate::builtin::{self, Files, Help};
 use crate::clock::Clock;
 use crate::environment::{self, Environment};
 use crate::filter::Filters;
+use crate::http::Access;
 use crate::metrics::Metrics;
 use crate::net::Net;
 use crate::server::{self, HttpLimits};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub disabled_endpoints: Vec<String>,
     /// What `/version` says.
     pub version: builtin::Version,
+    /// Who may ask for what.
+    pub access: Access,
 }
 
 impl Settings {
@@ -48,6 +51,7 @@ impl Settings {
             delegate: None,
             disabled_endpoints: Vec::new(),
             version: builtin::Version::default(),
+            access: Access::default(),
         }
     }
 

@@ -248,6 +248,28 @@ impl<P: Process> Context<P> {
         self.installs.push(Install::Route { path, handler });
     }
 
+    /// As [`Context::route`], for callers that the authenticator of `realm` lets pass; without one, for everybody.
+    pub fn route_in<R: Into<Reply>>(
+        &mut self,
+        realm: Option<&str>,
+        path: &str,
+        mut handler: impl FnMut(&mut P, &mut Self, Request) -> R + Send + 'static,
+    ) {
+        let authenticators = &self.runtime.settings().access.authenticators;
+        let Some(authenticator) = realm.and_then(|realm| authenticators.get(realm)).cloned() else {
+            return self.route(path, handler);
+        };
+        self.route(path, move |process, ctx, mut request| -> Reply {
+            match authenticator.authenticate(&request, ctx.now()).admit() {
+                Ok(principal) => {
+                    request.principal = Some(principal);
+                    handler(process, ctx, request).into()
+                }
+                Err(refusal) => refusal.into(),
+            }
+        });
+    }
+
     /// Sets the text (Markdown) that `/help` shows for a route.
     pub fn describe(&mut self, path: &str, text: impl Into<String>) {
         self.runtime

@@ -1,5 +1,6 @@
 //! `/logging/toggle`.
 
+use super::{denied, readwrite};
 use crate::http::{Request, Response, StatusCode};
 use crate::runtime::Runtime;
 use crate::{Context, Error, Process, logging, parse_duration};
@@ -8,7 +9,9 @@ struct LoggingProcess;
 
 impl Process for LoggingProcess {
     fn initialize(&mut self, ctx: &mut Context<Self>) {
-        ctx.route("/toggle", |_, ctx, request: Request| toggle(ctx, &request));
+        readwrite(ctx, "/toggle", |_, ctx, request| {
+            denied(ctx, &request).unwrap_or_else(|| toggle(ctx, &request))
+        });
         ctx.describe(
             "/toggle",
             "Sets how verbose the log is, for a time. Query: `level=<number>` and `duration=<duration>`; without both, \

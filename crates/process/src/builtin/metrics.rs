@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::{denied, readonly};
 use crate::http::{Reply, Request, Response};
 use crate::metrics::RateLimit;
 use crate::runtime::Runtime;
@@ -16,7 +17,7 @@ struct MetricsProcess {
 
 impl Process for MetricsProcess {
     fn initialize(&mut self, ctx: &mut Context<Self>) {
-        ctx.route("/snapshot", Self::snapshot);
+        readonly(ctx, "/snapshot", Self::snapshot);
         ctx.describe(
             "/snapshot",
             "Gives the current metrics. Query: `timeout=<duration>` leaves out what takes longer, `jsonp`.",
@@ -36,6 +37,9 @@ impl MetricsProcess {
     }
 
     fn snapshot(&mut self, ctx: &mut Context<Self>, request: Request) -> Reply {
+        if let Some(denied) = denied(ctx, &request) {
+            return denied.into();
+        }
         let timeout = match request.query.get("timeout") {
             None => None,
             Some(text) => match parse_duration(text) {

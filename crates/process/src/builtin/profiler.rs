@@ -1,5 +1,6 @@
 //! `/profiler/start` and `/profiler/stop`, which answer what Mesos answers without its profiler.
 
+use super::readwrite;
 use crate::http::{Request, Response};
 use crate::runtime::Runtime;
 use crate::{Context, Error, Process};
@@ -9,7 +10,7 @@ struct ProfilerProcess;
 impl Process for ProfilerProcess {
     fn initialize(&mut self, ctx: &mut Context<Self>) {
         for path in ["/start", "/stop"] {
-            ctx.route(path, |_, _, _: Request| {
+            readwrite(ctx, path, |_, _, _: Request| {
                 Response::bad_request("The profiler is not enabled. Use the system's own, such as perf.\n")
             });
             ctx.describe(path, "Answers 400: there is no built-in profiler.");

@@ -1,5 +1,6 @@
 //! HTTP as handlers see it: whole requests in, responses of several shapes out.
 
+mod access;
 mod asset;
 mod body;
 mod closer;
@@ -9,6 +10,7 @@ mod query;
 mod request;
 mod response;
 
+pub use access::{Access, Authenticator, Outcome, Principal, Rule};
 pub use asset::Asset;
 pub(crate) use asset::by_extension;
 pub use body::{Body, BodyError, BoxBody};

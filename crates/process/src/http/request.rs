@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::Query;
+use super::{Principal, Query};
 
 /// A request with its whole body, as a handler gets it.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Request {
     pub body: Bytes,
     /// Who sent it; `None` for requests made in memory.
     pub client: Option<SocketAddr>,
+    /// Who has proven to be its sender; `None` where nothing has to be proven.
+    pub principal: Option<Principal>,
     tail: String,
 }
 
@@ -39,6 +41,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: body.into(),
             client: None,
+            principal: None,
             tail: String::new(),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::super::{denied, readonly};
 use super::{FileData, Files, FilesError};
 use crate::http::{Body, Reply, Request, Response, StatusCode, by_extension};
 use crate::runtime::Runtime;
@@ -15,21 +16,25 @@ struct FilesProcess {
 
 impl Process for FilesProcess {
     fn initialize(&mut self, ctx: &mut Context<Self>) {
-        ctx.route("/browse", |this, _, request| aside(&this.files, request, browse));
+        readonly(ctx, "/browse", |this, _, request| {
+            aside(&this.files, request, browse)
+        });
         ctx.describe(
             "/browse",
             "Lists a directory of the sandboxes and logs that are shown. Query: `path`, `jsonp`.",
         );
-        ctx.route("/read", |this, _, request| aside(&this.files, request, read));
+        readonly(ctx, "/read", |this, _, request| aside(&this.files, request, read));
         ctx.describe(
             "/read",
             "Reads a part of a file. Query: `path`, `offset`, `length`, `jsonp`.",
         );
-        ctx.route("/download", |this, _, request| {
+        readonly(ctx, "/download", |this, _, request| {
             aside(&this.files, request, download)
         });
         ctx.describe("/download", "Gives a whole file. Query: `path`.");
-        ctx.route("/debug", |this, _, request: Request| debug(&this.files, &request));
+        readonly(ctx, "/debug", |this, ctx, request| {
+            denied(ctx, &request).unwrap_or_else(|| debug(&this.files, &request))
+        });
         ctx.describe(
             "/debug",
             "Shows which real paths stand behind the virtual ones. Query: `jsonp`.",
@@ -50,19 +55,23 @@ fn aside(
             Ok(Ok(response)) => response,
             // Compat: no text is given for what is missing.
             Ok(Err(FilesError::NotFound)) => Response::text(StatusCode::NOT_FOUND, ""),
+            Ok(Err(FilesError::Forbidden)) => Response::text(StatusCode::FORBIDDEN, ""),
             Ok(Err(FilesError::Invalid(text))) => Response::bad_request(text),
             Err(_) => Response::status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     })
 }
 
-fn path_of(request: &Request) -> Result<&str, FilesError> {
+/// The path that is asked for, if whoever asks may see it.
+fn path_of<'a>(files: &Files, request: &'a Request) -> Result<&'a str, FilesError> {
     let path = request.query.get("path").filter(|path| !path.is_empty());
-    path.ok_or_else(|| FilesError::Invalid("Expecting 'path=value' in query.\n".to_owned()))
+    let path = path.ok_or_else(|| FilesError::Invalid("Expecting 'path=value' in query.\n".to_owned()))?;
+    files.check(path, request.principal.as_ref())?;
+    Ok(path)
 }
 
 fn browse(files: &Files, request: &Request) -> Result<Response, FilesError> {
-    let entries = files.list(path_of(request)?)?;
+    let entries = files.list(path_of(files, request)?)?;
     Ok(Response::json_value(&entries, request.jsonp()))
 }
 
@@ -89,7 +98,7 @@ struct ReadAnswer<'a> {
 }
 
 fn read(files: &Files, request: &Request) -> Result<Response, FilesError> {
-    let path = path_of(request)?;
+    let path = path_of(files, request)?;
     let (offset, length) = (number(request, "offset")?, number(request, "length")?);
     // An offset of -1 asks for the size.
     let Ok(start) = u64::try_from(offset) else {
@@ -115,7 +124,7 @@ fn read(files: &Files, request: &Request) -> Result<Response, FilesError> {
 }
 
 fn download(files: &Files, request: &Request) -> Result<Response, FilesError> {
-    let path = path_of(request)?;
+    let path = path_of(files, request)?;
     let real = files.resolve(path)?;
     if !real.is_file() {
         return Err(FilesError::Invalid("Cannot download a directory.\n".to_owned()));

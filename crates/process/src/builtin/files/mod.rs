@@ -4,6 +4,7 @@ mod endpoints;
 mod info;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub(super) use endpoints::start;
 pub use info::FileInfo;
 use parking_lot::RwLock;
+
+use crate::http::Principal;
 
 /// Bytes that one read gives at most: 16 pages of 4 KiB.
 pub const READ_LIMIT: usize = 64 << 10;
@@ -23,6 +26,9 @@ pub enum FilesError {
     /// Nothing is attached there, or it is gone: 404.
     #[error("no such file")]
     NotFound,
+    /// Whoever asks may not see it: 403.
+    #[error("the file may not be seen")]
+    Forbidden,
     /// The request makes no sense for what is there: 400.
     #[error("{0}")]
     Invalid(String),
@@ -39,11 +45,26 @@ pub struct FileData {
     pub data: Vec<u8>,
 }
 
+/// Whether a caller may see what is attached.
+pub type Guard = dyn Fn(Option<&Principal>) -> bool + Send + Sync;
+
+#[derive(Clone)]
+struct Attached {
+    path: PathBuf,
+    guard: Option<Arc<Guard>>,
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
 /// Real paths by virtual ones; clones are the same table. The methods that look at disks block: call them where
 /// blocking is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
-    attached: Arc<RwLock<BTreeMap<String, PathBuf>>>,
+    attached: Arc<RwLock<BTreeMap<String, Attached>>>,
 }
 
 impl Files {
@@ -53,7 +74,32 @@ impl Files {
 
     /// Shows a file or directory under a virtual path, as `/master/log`; replaces what was there.
     pub fn attach(&self, virtual_path: &str, path: impl Into<PathBuf>) {
-        self.attached.write().insert(normal(virtual_path), path.into());
+        let path = path.into();
+        self.attached
+            .write()
+            .insert(normal(virtual_path), Attached { path, guard: None });
+    }
+
+    /// As [`Files::attach`], for callers that `guard` lets pass; see [`Files::check`].
+    pub fn attach_guarded(&self, virtual_path: &str, path: impl Into<PathBuf>, guard: Arc<Guard>) {
+        let attached = Attached {
+            path: path.into(),
+            guard: Some(guard),
+        };
+        self.attached.write().insert(normal(virtual_path), attached);
+    }
+
+    /// Whether `caller` may see what is at a virtual path, there or not. The other methods do not ask.
+    ///
+    /// # Errors
+    /// [`FilesError::Forbidden`] when not.
+    pub fn check(&self, virtual_path: &str, caller: Option<&Principal>) -> Result<(), FilesError> {
+        let guard = self.find(virtual_path).and_then(|(attached, _)| attached.guard);
+        if guard.is_none_or(|guard| guard(caller)) {
+            Ok(())
+        } else {
+            Err(FilesError::Forbidden)
+        }
     }
 
     /// Takes a virtual path off.
@@ -63,7 +109,11 @@ impl Files {
 
     /// All attached paths.
     pub fn attached(&self) -> BTreeMap<String, PathBuf> {
-        self.attached.read().clone()
+        let attached = self.attached.read();
+        attached
+            .iter()
+            .map(|(name, attached)| (name.clone(), attached.path.clone()))
+            .collect()
     }
 
     /// The real path for a virtual one: what lies below the longest attached prefix. Links that lead out of what is
@@ -74,7 +124,7 @@ impl Files {
     pub fn resolve(&self, virtual_path: &str) -> Result<PathBuf, FilesError> {
         let (root, below) = self.find(virtual_path).ok_or(FilesError::NotFound)?;
         let missing = |_| FilesError::NotFound;
-        let root = root.canonicalize().map_err(missing)?;
+        let root = root.path.canonicalize().map_err(missing)?;
         if below.is_empty() {
             return Ok(root);
         }
@@ -89,8 +139,8 @@ impl Files {
         }
     }
 
-    /// The longest attached prefix's real path, and what follows the prefix.
-    fn find(&self, virtual_path: &str) -> Option<(PathBuf, String)> {
+    /// What is attached at the longest prefix, and what follows the prefix.
+    fn find(&self, virtual_path: &str) -> Option<(Attached, String)> {
         let wanted = normal(virtual_path);
         let attached = self.attached.read();
         let mut prefix = wanted.as_str();
@@ -220,6 +270,28 @@ mod tests {
             files.resolve("/run/1/../secret"),
             Err(FilesError::Invalid(_))
         ));
+    }
+
+    #[test]
+    fn guards_hold_for_all_below() {
+        let (dir, files) = sandbox();
+        let guard = |caller: Option<&Principal>| caller.and_then(|who| who.value.as_deref()) == Some("a");
+        files.attach_guarded("/run/1", dir.path().join("sandbox"), Arc::new(guard));
+        let (a, b) = (Principal::named("a"), Principal::named("b"));
+        for path in [
+            "/run/1",
+            "//run/1/",
+            "/run/1/stdout",
+            "/run/1/none",
+            "/run/1/../1/stdout",
+        ] {
+            assert_eq!(files.check(path, Some(&a)), Ok(()), "{path}");
+            assert_eq!(files.check(path, Some(&b)), Err(FilesError::Forbidden), "{path}");
+            assert_eq!(files.check(path, None), Err(FilesError::Forbidden), "{path}");
+        }
+        // Another entry has its own say.
+        assert_eq!(files.check("/run/1/out", None), Ok(()));
+        assert_eq!(files.check("/elsewhere", None), Ok(()));
     }
 
     #[test]
