@@ -12,10 +12,10 @@ use ::process::metrics::{TimerMetric, Unit};
 use ::process::{Clock, Runtime, Time};
 use parking_lot::Mutex;
 use proto::v1::MasterInfo;
-use proto::{Message, internal};
+use proto::{Message, internal, json};
 use storage::Store;
 use storage::registry::Operation;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::Error;
 use crate::core::RegistryOperation;
@@ -45,6 +45,26 @@ pub(crate) struct Registrar {
     queued: Arc<AtomicUsize>,
 }
 
+/// Shows the registry as it is stored. It keeps the thread alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    requests: SyncSender<Request>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Reader {
+    /// The registry in Mesos's JSON: `{}` before it has been read. None when the thread is gone or has too much to do.
+    pub(crate) async fn json(&self) -> Option<Vec<u8>> {
+        let (answer, wait) = oneshot::channel();
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        if self.requests.try_send(Request::Show(answer)).is_err() {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        wait.await.ok()
+    }
+}
+
 /// Tells when the thread has ended and the store is free for the next master.
 #[derive(Debug, Clone)]
 pub(crate) struct Closed(watch::Receiver<()>);
@@ -63,6 +83,7 @@ type Done<T> = Arc<Mutex<Option<Box<dyn FnOnce(Result<T, Error>) + Send>>>>;
 enum Request {
     Recover(Done<internal::Registry>),
     Apply(Vec<RegistryOperation>, Done<()>),
+    Show(oneshot::Sender<Vec<u8>>),
 }
 
 impl Registrar {
@@ -102,6 +123,14 @@ impl Registrar {
             queued,
         };
         Ok((registrar, Closed(closed)))
+    }
+
+    /// What shows the registry.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader {
+            requests: self.requests.clone(),
+            queued: Arc::clone(&self.queued),
+        }
     }
 
     /// Becomes the store's leader and reads the registry.
@@ -145,8 +174,10 @@ impl Registrar {
             Err(TrySendError::Full(request)) => ("too many writes of the registry wait", request),
             Err(TrySendError::Disconnected(request)) => ("the registry is closed", request),
         };
+        self.queued.fetch_sub(1, Ordering::Relaxed);
         let error = || Error::Aborted(reason.to_owned());
         match request {
+            Request::Show(_) => {}
             Request::Recover(done) => finish(&done, Err(error())),
             Request::Apply(_, done) => finish(&done, Err(error())),
         }
@@ -180,6 +211,8 @@ impl Worker {
                 match request {
                     Request::Recover(done) => self.recover(&done),
                     Request::Apply(operations, done) => group.push((operations, done)),
+                    // One that does not wait any more is not told.
+                    Request::Show(answer) => drop(answer.send(self.json())),
                 }
                 if group.len() < GROUP {
                     next = requests.try_recv().ok();
@@ -187,6 +220,11 @@ impl Worker {
             }
             self.apply(group);
         }
+    }
+
+    fn json(&self) -> Vec<u8> {
+        let registry = self.registrar.as_ref().map(storage::Registrar::to_proto);
+        registry.map_or_else(|| b"{}".to_vec(), |registry| json::to_vec(&registry))
     }
 
     fn recover(&mut self, done: &Done<internal::Registry>) {

@@ -9,7 +9,7 @@ use proto::v1::{self, MasterInfo};
 use storage::Store;
 use tokio::sync::watch;
 
-use crate::api::{Build, Info};
+use crate::api::{self, Build, Info};
 use crate::core::{Config, HEARTBEAT_INTERVAL, Master};
 use crate::flags::Registry;
 use crate::hub::{self, Hub};
@@ -81,6 +81,8 @@ impl Server {
             webui_dir: flags.values.text("webui_dir").unwrap_or_default().into(),
         };
         let runs = crate::metrics::Runs::register(&runtime);
+        let registry = api::Registry(registrar.reader());
+        runtime.spawn(api::REGISTRAR, registry).map_err(process_error)?;
         let core = Master::new(config);
         let master = MasterProcess::new(core, info, shell, hub, registrar, runs, failing);
         let process = runtime.spawn("master", master).map_err(process_error)?;

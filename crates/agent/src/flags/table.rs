@@ -93,7 +93,7 @@ const AGENT: &[Flag] = &[
     Flag::optional("eth0_name", Kind::Text, "Public interface; guessed if unset (port_mapping)").refused(NETWORK),
     Flag::optional("executor_environment_variables", Kind::Json, "Variables given to every executor; values must be strings"),
     Flag::new("executor_registration_timeout", Kind::Duration, "1mins", "Time for a new executor to register; then it is killed"),
-    Flag::optional("executor_reregistration_retry_interval", Kind::Duration, "Repeat interval of the reconnect message to driver executors").refused("executors of before the v1 API are not served"),
+    Flag::optional("executor_reregistration_retry_interval", Kind::Duration, "Repeat interval of the reconnect message to driver executors"),
     Flag::new("executor_reregistration_timeout", Kind::Duration, "2secs", "Time for executors to come back after agent restart; at most 15secs"),
     Flag::new("executor_shutdown_grace_period", Kind::Duration, "5secs", "Default executor shutdown grace"),
     Flag::new("fetcher_cache_dir", Kind::Text, "/tmp/mesos/fetch", "Fetcher cache parent directory; the per-agent part is cleared at start").refused(CACHE),

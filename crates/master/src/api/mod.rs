@@ -10,6 +10,7 @@ mod info;
 pub(crate) mod messages;
 mod negotiate;
 mod operator;
+mod registry;
 mod scheduler;
 mod shape;
 mod snapshot;
@@ -21,6 +22,7 @@ mod writes;
 
 pub(crate) use batch::Batcher;
 pub(crate) use info::{Build, Info};
+pub(crate) use registry::{REGISTRAR, Registry};
 pub(crate) use scheduler::Stream;
 pub(crate) use snapshot::subscribed;
 pub(crate) use v0_routes::View;

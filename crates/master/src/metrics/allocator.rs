@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ::process::metrics::{Counter, TimerMetric, Unit};
 use ::process::{Runtime, Time};
+use proto::v1::quota::QuotaConfig;
 use resources::Quantities;
 
 use super::Values;
@@ -47,6 +48,8 @@ pub(crate) struct Reading {
     total: Quantities,
     held: Quantities,
     roles: Vec<Role>,
+    /// Quotas, and what their roles hold.
+    quotas: Vec<(QuotaConfig, Quantities)>,
 }
 
 #[derive(Debug)]
@@ -72,7 +75,10 @@ impl Reading {
             name,
         });
         let roles = roles.collect();
+        let quotas = master.state().quotas.values();
+        let quotas = quotas.map(|quota| (quota.clone(), allocator.consumed(&quota.role)));
         Self {
+            quotas: quotas.collect(),
             total: allocator.totals().clone(),
             held: allocator.offered_or_allocated().clone(),
             roles,
@@ -124,5 +130,28 @@ impl Reading {
                 );
             }
         }
+        for (quota, consumed) in &self.quotas {
+            of_quota(quota, consumed, &mut put);
+        }
+    }
+}
+
+/// What a role is promised, what it may have at most, and what of that it has.
+fn of_quota(quota: &QuotaConfig, consumed: &Quantities, put: &mut impl FnMut(String, f64)) {
+    let mut one = |name: &str, what: &str, value: f64| {
+        put(
+            format!("mesos/quota/roles/{}/resources/{name}/{what}", quota.role),
+            value,
+        );
+    };
+    for (what, amounts) in [("guarantee", &quota.guarantees), ("limit", &quota.limits)] {
+        amounts
+            .iter()
+            .for_each(|(name, amount)| one(name, what, amount.value));
+    }
+    let names: BTreeSet<&String> = quota.guarantees.keys().chain(quota.limits.keys()).collect();
+    for name in names {
+        let held = consumed.get(&resources::Name::new(name)).as_f64();
+        one(name, "offered_or_allocated", held);
     }
 }

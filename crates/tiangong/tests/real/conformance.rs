@@ -1,10 +1,45 @@
 //! Plays the recorded scenario against a master and an agent of ours and holds it against the recording of a real Mesos.
 
+use std::collections::BTreeSet;
+
 use crate::support::cluster::Cluster;
 use crate::support::{program, shared, skip};
 
-/// Exchanges that must match; raised whenever more of the surface is built, never lowered.
-const FLOOR: usize = 160;
+/// The exchanges that differ, and why. Nothing else may; and what comes out equal is to be struck from the list.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("op-reserve", "reservations come with the allocator's operations"),
+    ("op-update-quota", "quotas cannot be set yet"),
+    ("op-maintenance-schedule", "maintenance cannot be scheduled yet"),
+    (
+        "bad-v0-state-jsonp2",
+        "a text that holds the commit it was built from, which can only be equal in the same build",
+    ),
+    ("a-empty-master-v0-GET _help", "the page is our own"),
+    ("b-running-master-v0-GET _help", "the page is our own"),
+    ("scheduler-events", LATER),
+    ("operator-events", LATER),
+    ("b-running-master-v1-GET_STATE", LATER),
+    ("b-running-master-v1-GET_FRAMEWORKS", LATER),
+    ("b-running-master-v1-GET_EXECUTORS", LATER),
+    ("b-running-master-v1-GET_TASKS", LATER),
+    ("b-running-agent-v1-GET_STATE", LATER),
+    ("b-running-agent-v1-GET_EXECUTORS", LATER),
+    ("b-running-agent-v1-GET_TASKS", LATER),
+    ("b-running-master-v0-GET _state", LATER),
+    ("b-running-master-v0-GET _master_state", LATER),
+    ("b-running-master-v0-GET _frameworks", LATER),
+    ("b-running-master-v0-GET _tasks", LATER),
+    ("b-running-master-v0-GET _roles", LATER),
+    ("b-running-agent-v0-GET _state", LATER),
+    ("b-running-agent-v0-GET _slave(1)_state", LATER),
+    ("b-running-agent-v0-GET _monitor_statistics", LATER),
+    ("b-running-agent-v0-GET _containers", LATER),
+];
+
+/// Exchanges of the recording.
+const EXCHANGES: usize = 194;
+
+const LATER: &str = "a task group runs under the default executor, which is not built yet";
 
 #[test]
 fn the_recorded_exchanges_come_out_equal() {
@@ -50,17 +85,20 @@ fn the_recorded_exchanges_come_out_equal() {
         ],
     );
     println!("{compared}");
-    let matched = compared
+    let recorded = compared.contains(&format!("of {EXCHANGES} exchanges match"));
+    assert!(recorded, "the comparison did not come to its end");
+    let names: BTreeSet<&str> = DIFFERENT.iter().map(|(name, _)| *name).collect();
+    // A line for each that differs: its name, a colon, what differs.
+    let found: BTreeSet<&str> = compared
         .lines()
-        .find_map(|line| {
-            line.strip_prefix("conformance: ")?
-                .split(' ')
-                .next()?
-                .parse::<usize>()
-                .ok()
+        .filter(|line| line.contains(": "))
+        .filter_map(|line| {
+            let known = names.iter().find(|name| line.starts_with(&format!("{name}: ")));
+            known.copied().or_else(|| line.split(": ").next())
         })
-        .expect("the comparison ends with its figure");
-    assert!(matched >= FLOOR, "{matched} exchanges match, {FLOOR} did before");
+        .filter(|name| *name != "conformance")
+        .collect();
+    assert_eq!(found, names, "left: what differs; right: what is known to");
 }
 
 fn run(program: &std::path::Path, arguments: &[String]) -> String {
