@@ -54,6 +54,7 @@ fn aside(
             Ok(Ok(answer)) => encoded(&answer, accept),
             // Compat: no text (golden/http/189).
             Ok(Err(FilesError::NotFound)) => Response::text(StatusCode::NOT_FOUND, ""),
+            Ok(Err(FilesError::Forbidden)) => Response::forbidden(""),
             Ok(Err(error)) => Response::bad_request(error.to_string()),
             Err(error) => Response::internal_error(error.to_string()),
         }

@@ -14,7 +14,9 @@ pub(crate) const REGISTRAR: &str = "registrar(1)";
 
 impl Process for Registry {
     fn initialize(&mut self, context: &mut Context<Self>) {
-        context.route("/registry", |this, _, request| this.show(&request));
+        context.route_in(Some("mesos-master-readonly"), "/registry", |this, _, request| {
+            this.show(&request)
+        });
         context.describe(
             "/registry",
             "Shows the registry: agents admitted, unreachable and gone, machines, quotas, weights. Query: `jsonp`.",
