@@ -36,7 +36,7 @@ impl Process for Who {
             ctx.route_in(realm, path, |_, _, request| {
                 let who = request
                     .principal
-                    .map_or("nobody".to_owned(), |who| who.to_string());
+                    .map_or_else(|| "nobody".to_owned(), |who| who.to_string());
                 Response::text(StatusCode::OK, who)
             });
         }
