@@ -44,7 +44,10 @@ impl Authenticator for Basic {
     }
 
     fn authenticate(&self, request: &Request, _now: Time) -> Outcome {
-        match request.header("authorization").and_then(|header| self.principal(header)) {
+        match request
+            .header("authorization")
+            .and_then(|header| self.principal(header))
+        {
             Some(name) => Outcome::Authenticated(Principal::named(name)),
             None => Outcome::unauthorized(&self.challenge),
         }
@@ -162,7 +165,11 @@ pub fn by_names(
                 let missing = || format!("no key is given for 'jwt' authentication in '{realm}'");
                 Arc::new(Bearer::new(realm, key.ok_or_else(missing)?.clone()))
             }
-            other => return Err(format!("there is no HTTP authenticator '{other}'; 'basic' and 'jwt' are built in")),
+            other => {
+                return Err(format!(
+                    "there is no HTTP authenticator '{other}'; 'basic' and 'jwt' are built in"
+                ));
+            }
         };
         if found.iter().any(|other| other.scheme() == authenticator.scheme()) {
             return Err(format!("HTTP authenticator '{name}' is named twice"));
@@ -192,7 +199,12 @@ mod tests {
 
     fn credentials() -> Arc<Credentials> {
         let pairs = [("a", "secret"), ("empty", "")];
-        Arc::new(pairs.map(|(name, secret)| (name.to_owned(), secret.to_owned())).into_iter().collect())
+        Arc::new(
+            pairs
+                .map(|(name, secret)| (name.to_owned(), secret.to_owned()))
+                .into_iter()
+                .collect(),
+        )
     }
 
     fn key() -> jwt::Key {
@@ -244,17 +256,27 @@ mod tests {
             ask(&authenticator, &format!("Bearer {token}")),
             Outcome::Authenticated(Principal::bearer(claims))
         );
-        assert_eq!(ask(&authenticator, ""), Outcome::unauthorized("Bearer realm=\"r\""));
+        assert_eq!(
+            ask(&authenticator, ""),
+            Outcome::unauthorized("Bearer realm=\"r\"")
+        );
         let check = |header: &str, description: &str| {
             let challenge =
                 format!("Bearer realm=\"r\", error=\"invalid_token\", error_description=\"{description}\"");
-            assert_eq!(ask(&authenticator, header), Outcome::unauthorized(challenge), "{header}");
+            assert_eq!(
+                ask(&authenticator, header),
+                Outcome::unauthorized(challenge),
+                "{header}"
+            );
         };
         check("Bearer", "Malformed 'Authorization' header");
         check("Bearer a b", "Malformed 'Authorization' header");
         check(&basic("a:b"), "Scheme 'Basic' unsupported");
         check("Bearer a.b", "Invalid JWT: Expected 3 components in token, got 2");
-        check(&format!("Bearer {token}x"), "Invalid JWT: Token signature does not match");
+        check(
+            &format!("Bearer {token}x"),
+            "Invalid JWT: Token signature does not match",
+        );
         check(&format!("Bearer {}", jwt::make(&key(), [])), "JWT claims missing");
     }
 
@@ -263,7 +285,9 @@ mod tests {
         let both = by_names("basic,jwt", "r", Some(&credentials()), Some(&key())).unwrap();
         let token = jwt::make(&key(), [("cid", "c")]);
         assert!(matches!(ask(&*both, &basic("a:secret")), Outcome::Authenticated(who) if !who.is_nameless()));
-        assert!(matches!(ask(&*both, &format!("Bearer {token}")), Outcome::Authenticated(who) if who.is_nameless()));
+        assert!(
+            matches!(ask(&*both, &format!("Bearer {token}")), Outcome::Authenticated(who) if who.is_nameless())
+        );
         let refused = Outcome::Unauthorized {
             challenge: "Basic realm=\"r\",Bearer realm=\"r\"".to_owned(),
             body: "\"Basic\" authenticator returned:\n401 Unauthorized.\n\n\"Bearer\" authenticator returned:\n401 \
@@ -276,7 +300,10 @@ mod tests {
     #[test]
     fn names_must_be_known_and_have_what_they_need() {
         let (credentials, key) = (credentials(), key());
-        assert_eq!(by_names("basic", "r", Some(&credentials), None).unwrap().scheme(), "Basic");
+        assert_eq!(
+            by_names("basic", "r", Some(&credentials), None).unwrap().scheme(),
+            "Basic"
+        );
         assert_eq!(by_names("jwt", "r", None, Some(&key)).unwrap().scheme(), "Bearer");
         for names in ["basic", "jwt", "basic,jwt", "", "module", "basic,"] {
             assert!(by_names(names, "r", None, None).is_err(), "{names}");

@@ -5,6 +5,7 @@
 //! | read the files of `--credentials` and `--credential` | [`Credentials`], [`Credential`] |
 //! | prove a credential by the messages of CRAM-MD5, or have it proven | [`cram_md5`] |
 //! | let HTTP requests prove who sent them | [`http`] |
+//! | let HTTP requests prove who sent them | [`http`] |
 //! | make the token of an executor, or check one | [`jwt`] |
 //! | know what the holder of a [`Principal`] may do | [`Authorizer`], from [`Acls`] |
 //! | slow drivers' frameworks down | [`rate_limits`] |
@@ -15,6 +16,7 @@
 mod acls;
 pub mod cram_md5;
 mod credentials;
+pub mod http;
 pub mod jwt;
 pub mod object;
 pub mod rate_limits;

@@ -48,7 +48,7 @@ impl<'a> Object<'a> {
 
     /// A task that runs or has run, by its user.
     pub fn task(task: &'a Task, framework: &'a FrameworkInfo) -> Self {
-        Self::value(task.user.as_deref().unwrap_or(&framework.user))
+        Self::value(user_of(task, framework))
     }
 
     /// An executor, by its user.
@@ -112,6 +112,11 @@ pub fn task_user<'a>(task: &'a TaskInfo, framework: &'a FrameworkInfo) -> &'a st
     let own = task.command.as_ref().and_then(|command| command.user.as_deref());
     let executor = || task.executor.as_ref().and_then(executor_user);
     own.or_else(executor).unwrap_or(&framework.user)
+}
+
+/// Whom a task that runs or has run runs as: it says, or its framework.
+pub fn user_of<'a>(task: &'a Task, framework: &'a FrameworkInfo) -> &'a str {
+    task.user.as_deref().unwrap_or(&framework.user)
 }
 
 fn executor_user(executor: &ExecutorInfo) -> Option<&str> {
