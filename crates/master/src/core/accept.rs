@@ -93,11 +93,14 @@ impl Master {
                 | Type::CreateDisk
                 | Type::DestroyDisk
                 | Type::Unknown => {
+                    if self.refuse_id_of_driver(&basket.framework, &operation, out) {
+                        continue;
+                    }
                     let fault = format!(
                         "{} operations are not supported",
                         operation.r#type().as_str_name()
                     );
-                    self.refuse_operation(&basket.framework, Some(&basket.agent), &operation, &fault, out);
+                    self.refuse_operation(&basket.framework, &operation, &fault, out);
                 }
             }
         }
@@ -152,7 +155,7 @@ impl Master {
                 }
                 _ => {
                     let fault = format!("Operation attempted with invalid offers: {fault}");
-                    self.refuse_operation(framework, None, &operation, &fault, out);
+                    self.refuse_operation(framework, &operation, &fault, out);
                 }
             }
         }

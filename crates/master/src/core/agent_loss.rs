@@ -6,7 +6,7 @@ use proto::v1::task_status::Reason;
 use proto::v1::{self, TaskState};
 
 use super::Master;
-use super::events::{self, info, warning};
+use super::events::{info, warning};
 use super::ids::{AgentId, FrameworkId, TaskId, WriteId};
 use super::output::{OperatorEvent, Output};
 use super::state::Task;
@@ -40,6 +40,8 @@ impl Master {
             self.gauges.slaves_inactive += 1;
         }
         info(out, format!("Agent {id} at {pid} disconnected"));
+        // It authenticates anew before it registers anew.
+        self.forget_principal(&pid);
         self.allocator.deactivate_agent(id);
         self.rescind_offers_of_agent(id, None, out);
         self.drop_frameworks_that_do_not_checkpoint(id, out);
@@ -225,17 +227,5 @@ impl Master {
             self.end_task(framework, task, cause, Some(write), out);
         }
         self.strike_task(framework, task, unreachable);
-    }
-
-    /// FAILURE to every connected scheduler.
-    fn tell_all_lost(&self, id: &AgentId, write: WriteId, out: &mut Vec<Output>) {
-        for stream in self.streams.keys() {
-            let event = Box::new(events::agent_failure(id));
-            out.push(Output::Event {
-                stream: *stream,
-                event,
-                after: Some(write),
-            });
-        }
     }
 }

@@ -13,9 +13,11 @@ use proto::v1;
 use resources::Resources;
 
 use super::Master;
+use super::authentication::Held;
 use super::capabilities::AgentCapabilities;
 use super::events::{info, send, send_after, warning};
 use super::ids::{AgentId, FrameworkId, ToWire, WriteId};
+use super::input::AgentMessage;
 use super::output::{AgentBound, OperatorEvent, Output, RegistryOperation};
 use super::registry::Pending;
 use super::state::Agent;
@@ -67,6 +69,15 @@ impl Master {
 
     pub(super) fn on_register(&mut self, from: Upid, message: RegisterSlaveMessage, out: &mut Vec<Output>) {
         self.counters.messages_register_slave += 1;
+        if self.hold(&from, || {
+            Held::Agent(AgentMessage::Register(Box::new(message.clone())))
+        }) {
+            return;
+        }
+        if !self.may_register(&from) {
+            let text = format!("Refusing registration of agent at {from}: it is not authenticated");
+            return warning(out, text);
+        }
         if self.admitting.contains(&from) {
             return;
         }
@@ -268,6 +279,9 @@ impl Master {
     }
 
     pub(super) fn on_exited(&mut self, upid: &Upid, out: &mut Vec<Output>) {
+        if let Some(framework) = self.drivers.get(upid).cloned() {
+            return self.on_driver_exited(upid, &framework, out);
+        }
         let Some(id) = self.agents_by_pid.get(upid).cloned() else {
             return;
         };

@@ -47,6 +47,19 @@ impl Master {
                 format!("{stream:?} is not that of framework {framework}")
             })?;
         }
+        for (pid, framework) in &self.drivers {
+            ensure(self.is_driver_of(framework, pid), || {
+                format!("{pid} is not the driver of framework {framework}")
+            })?;
+        }
+        let of_drivers = self
+            .state
+            .frameworks
+            .values()
+            .filter_map(|framework| framework.driver());
+        ensure(of_drivers.count() == self.drivers.len(), || {
+            "a framework's driver is not known by its address".to_owned()
+        })?;
         self.allocator.check().map_err(Violation)
     }
 

@@ -32,6 +32,10 @@ pub struct Config {
     pub roles: Option<BTreeSet<String>>,
     /// Whether frameworks may run as root.
     pub root_submissions: bool,
+    /// Whether a driver must authenticate before it registers a framework.
+    pub authenticate_frameworks: bool,
+    /// Whether an agent must authenticate before it registers.
+    pub authenticate_agents: bool,
     /// Whether an agent without a domain is refused.
     pub require_agent_domain: bool,
     /// Time between two sweeps of unreachable and gone agents from the registry.
@@ -72,6 +76,8 @@ impl Config {
             max_unreachable_tasks_per_framework: 1000,
             roles: None,
             root_submissions: true,
+            authenticate_frameworks: false,
+            authenticate_agents: false,
             require_agent_domain: false,
             registry_gc_interval: Duration::from_secs(15 * 60),
             registry_max_agent_age: Duration::from_secs(14 * 24 * 3600),

@@ -26,6 +26,7 @@ pub struct Counters {
     pub messages_exited_executor: u64,
     pub messages_executor_to_framework: u64,
     pub messages_operation_status_update: u64,
+    pub messages_authenticate: u64,
     pub messages_register_framework: u64,
     pub messages_reregister_framework: u64,
     pub messages_unregister_framework: u64,

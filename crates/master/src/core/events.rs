@@ -1,52 +1,11 @@
-//! Telling schedulers and agents.
+//! What schedulers are told, as events of the v1 API; and sending to agents.
 
 use process::Upid;
 use proto::v1::scheduler::{self, event};
 use proto::v1::{self};
 
-use super::Master;
-use super::ids::{AgentId, FrameworkId, OfferId, StreamId, ToWire, WriteId};
+use super::ids::{AgentId, FrameworkId, OfferId, ToWire, WriteId};
 use super::output::{AgentBound, Level, Output, Sender};
-use super::state::Connection;
-
-impl Master {
-    /// The stream of a framework that is connected.
-    pub(super) fn stream_of(&self, framework: &FrameworkId) -> Option<StreamId> {
-        match self.state.frameworks.get(framework)?.connection {
-            Connection::Http(stream) => Some(stream),
-            Connection::Recovered | Connection::Disconnected => None,
-        }
-    }
-
-    /// Tells a scheduler, if it is connected.
-    pub(super) fn tell(
-        &self,
-        framework: &FrameworkId,
-        event: scheduler::Event,
-        out: &mut Vec<Output>,
-    ) -> bool {
-        self.tell_after(framework, event, None, out)
-    }
-
-    /// Tells a scheduler, if it is connected, what rests on a write that is stored.
-    pub(super) fn tell_after(
-        &self,
-        framework: &FrameworkId,
-        event: scheduler::Event,
-        after: Option<WriteId>,
-        out: &mut Vec<Output>,
-    ) -> bool {
-        let Some(stream) = self.stream_of(framework) else {
-            return false;
-        };
-        out.push(Output::Event {
-            stream,
-            event: Box::new(event),
-            after,
-        });
-        true
-    }
-}
 
 /// Sends from `master`.
 pub(super) fn send(to: &Upid, message: AgentBound, out: &mut Vec<Output>) {

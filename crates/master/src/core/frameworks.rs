@@ -32,6 +32,9 @@ pub enum Refusal {
     /// 403.
     #[error("Framework is not subscribed")]
     NotSubscribed,
+    /// 403.
+    #[error("Framework is not connected via HTTP")]
+    NotHttp,
 }
 
 impl Refusal {
@@ -39,7 +42,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::UnknownFramework | Self::OtherPrincipal { .. } => 400,
-            Self::NotSubscribed => 403,
+            Self::NotSubscribed | Self::NotHttp => 403,
         }
     }
 }
@@ -63,15 +66,20 @@ impl Master {
         }
         match framework.connection {
             Connection::Http(stream) => Ok(stream),
-            Connection::Recovered | Connection::Disconnected => Err(Refusal::NotSubscribed),
+            Connection::Recovered | Connection::Disconnected(_) => Err(Refusal::NotSubscribed),
+            Connection::Driver(_) => Err(Refusal::NotHttp),
         }
     }
 
     pub(super) fn on_call(&mut self, framework: &FrameworkId, call: Call, out: &mut Vec<Output>) {
-        use call::Type;
-        if self.stream_of(framework).is_none() {
-            return;
+        if self.stream_of(framework).is_some() {
+            self.serve(framework, call, out);
         }
+    }
+
+    /// Carries out a call of a framework that is connected.
+    pub(super) fn serve(&mut self, framework: &FrameworkId, call: Call, out: &mut Vec<Output>) {
+        use call::Type;
         match call.r#type() {
             Type::Teardown => {
                 self.counters.messages_unregister_framework += 1;
@@ -179,33 +187,41 @@ impl Master {
         update: call::UpdateFramework,
         out: &mut Vec<Output>,
     ) {
-        let reply = match self.check_update(id, update) {
-            Err(fault) => Reply::BadRequest(fault),
-            Ok(update) => {
-                let before = self.state.frameworks.get(id).cloned();
-                self.replace_info(
-                    id,
-                    update.framework_info,
-                    update.suppressed_roles,
-                    update.offer_constraints,
-                    out,
-                );
-                self.tell_agents_of_framework(id, out);
-                if let (Some(before), Some(after)) = (before, self.state.frameworks.get(id))
-                    && changed(&before, after)
-                {
-                    out.push(Output::Publish(OperatorEvent::FrameworkUpdated(Arc::clone(
-                        after,
-                    ))));
-                }
-                Reply::Done
-            }
-        };
+        let reply = self.update_framework(id, update, out);
         out.push(Output::Reply {
             request,
             reply,
             after: None,
         });
+    }
+
+    /// UPDATE_FRAMEWORK; agents and subscribers hear of it if the description changed.
+    pub(super) fn update_framework(
+        &mut self,
+        id: &FrameworkId,
+        update: call::UpdateFramework,
+        out: &mut Vec<Output>,
+    ) -> Reply {
+        let update = match self.check_update(id, update) {
+            Ok(update) => update,
+            Err(fault) => return Reply::BadRequest(fault),
+        };
+        let before = self.state.frameworks.get(id).cloned();
+        self.replace_info(
+            id,
+            update.framework_info,
+            update.suppressed_roles,
+            update.offer_constraints,
+            out,
+        );
+        if let (Some(before), Some(after)) = (before, self.state.frameworks.get(id))
+            && before.info != after.info
+        {
+            let event = OperatorEvent::FrameworkUpdated(Arc::clone(after));
+            self.tell_agents_of_framework(id, out);
+            out.push(Output::Publish(event));
+        }
+        Reply::Done
     }
 
     fn check_update(
@@ -299,11 +315,12 @@ impl Master {
         self.streams.remove(&stream)
     }
 
-    fn disconnect_framework(&mut self, id: &FrameworkId, out: &mut Vec<Output>) {
+    pub(super) fn disconnect_framework(&mut self, id: &FrameworkId, out: &mut Vec<Output>) {
         let Some(framework) = self.state.framework_mut(id) else {
             return;
         };
-        framework.connection = Connection::Disconnected;
+        let driver = framework.driver().cloned();
+        framework.connection = Connection::Disconnected(driver.clone());
         let was_active = std::mem::replace(&mut framework.active, false);
         // One that cannot be kept as a duration was refused at subscription.
         let timeout = validation::framework::failover_timeout(&framework.info).unwrap_or_default();
@@ -312,6 +329,10 @@ impl Master {
         if was_active {
             self.gauges.frameworks_active -= 1;
             self.gauges.frameworks_inactive += 1;
+        }
+        if let Some(driver) = driver {
+            // It authenticates anew before it registers anew.
+            self.forget_principal(&driver);
         }
         self.allocator.deactivate_framework(id);
         self.take_back_offers_of_framework(id);
@@ -365,8 +386,12 @@ impl Master {
             self.forget_stream(stream);
             out.push(Output::CloseStream(stream));
         }
+        if let Some(driver) = framework.driver() {
+            self.drivers.remove(driver);
+            self.forget_principal(driver);
+        }
         if let Some(framework) = self.state.framework_mut(id) {
-            framework.connection = Connection::Disconnected;
+            framework.connection = Connection::Disconnected(framework.driver().cloned());
             framework.active = false;
         }
         self.end_all_of(id, &framework, out);
@@ -453,15 +478,11 @@ pub(super) fn update_message(framework: &Framework) -> UpdateFrameworkMessage {
 impl Framework {
     /// The UPID of its driver as agents are told it. Compat: that of nobody for one that speaks HTTP (captured messages).
     pub(super) fn driver_pid(&self) -> String {
-        process::Upid::empty().to_string()
+        self.driver()
+            .cloned()
+            .unwrap_or_else(process::Upid::empty)
+            .to_string()
     }
-}
-
-fn changed(before: &Framework, after: &Framework) -> bool {
-    before.info != after.info
-        || before.suppressed != after.suppressed
-        || before.offer_constraints.as_deref().cloned().unwrap_or_default()
-            != after.offer_constraints.as_deref().cloned().unwrap_or_default()
 }
 
 /// Validation has seen to it that each call has its part; one without is nothing.

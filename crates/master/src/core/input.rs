@@ -18,6 +18,10 @@ pub enum Input {
     Stored(WriteId),
     /// A libprocess message to `master` from an agent.
     Agent { from: Upid, message: AgentMessage },
+    /// A libprocess message to `master` from a scheduler's driver, registered or not.
+    Driver { from: Upid, message: DriverMessage },
+    /// How the CRAM-MD5 authentication of an agent or a driver fares (internal-protocol §5).
+    Authentication { pid: Upid, step: Authentication },
     /// A `PongSlaveMessage` to the observer's own UPID.
     Pong { observer: ObserverId, from: Upid },
     /// The link to this UPID broke.
@@ -63,6 +67,38 @@ pub enum AgentMessage {
     ExitedExecutor(internal::ExitedExecutorMessage),
     ExecutorToFramework(internal::ExecutorToFrameworkMessage),
     UpdateOperationStatus(Box<internal::UpdateOperationStatusMessage>),
+}
+
+/// What drivers say (internal-protocol §4, §9): the modern call, and the messages of before it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DriverMessage {
+    Call(Box<proto::scheduler::Call>),
+    Register(Box<internal::RegisterFrameworkMessage>),
+    Reregister(Box<internal::ReregisterFrameworkMessage>),
+    Unregister(internal::UnregisterFrameworkMessage),
+    /// What `abort()` of every driver sends.
+    Deactivate(internal::DeactivateFrameworkMessage),
+    ResourceRequest(internal::ResourceRequestMessage),
+    LaunchTasks(Box<internal::LaunchTasksMessage>),
+    ReviveOffers(internal::ReviveOffersMessage),
+    KillTask(internal::KillTaskMessage),
+    Acknowledge(internal::StatusUpdateAcknowledgementMessage),
+    FrameworkToExecutor(internal::FrameworkToExecutorMessage),
+    ReconcileTasks(Box<internal::ReconcileTasksMessage>),
+    SubmitScheduler(internal::SubmitSchedulerRequest),
+}
+
+/// A step in the authentication of a UPID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authentication {
+    /// It asked to be authenticated: what it was before is forgotten, and its registrations wait.
+    Began,
+    /// It is this principal.
+    Succeeded(String),
+    /// It gave wrong credentials.
+    Refused,
+    /// It broke off, was late, or spoke out of turn.
+    Failed,
 }
 
 /// What operators may order.

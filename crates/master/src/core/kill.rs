@@ -4,7 +4,7 @@ use proto::internal::{FrameworkToExecutorMessage, KillTaskMessage, ShutdownExecu
 use proto::v1::scheduler::call;
 
 use super::Master;
-use super::events::{self, send, warning};
+use super::events::{send, warning};
 use super::ids::{AgentId, FrameworkId, TaskId, ToWire};
 use super::output::{AgentBound, Output};
 
@@ -22,7 +22,7 @@ impl Master {
                 format!("Cannot kill unknown task {id} of framework {framework}; reconciling it"),
             );
             if let Some(status) = self.answer(framework_state, &id, named) {
-                self.tell(framework, events::update(status), out);
+                self.tell_answer(framework, status, out);
             }
             return;
         };

@@ -12,18 +12,21 @@
 //! Nothing is told to anyone before the write it rests on is stored. Maps that are iterated are ordered: same inputs,
 //! same outputs.
 //!
-//! Absent here: drivers' (pid) frameworks, operations on resources other than launches, maintenance, and calls that change
+//! Absent here: operations on resources other than launches, maintenance, and calls that change
 //! quota and weights (those in the registry count).
 //! Each has its seam: [`Connection`], [`OperatorAction`], the operation loop of `accept`.
 
 mod accept;
 mod agent_loss;
 mod agents;
+mod authentication;
 mod books;
 mod capabilities;
 mod check;
 mod config;
 mod counters;
+mod driver_bound;
+mod drivers;
 mod events;
 mod executors;
 mod frameworks;
@@ -44,6 +47,7 @@ mod state;
 mod statuses;
 mod subscribe;
 mod tasks;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -61,15 +65,17 @@ pub use capabilities::{AgentCapabilities, FrameworkCapabilities};
 pub use check::Violation;
 pub use config::{Config, HEARTBEAT_INTERVAL, MINIMUM_AGENT_VERSION};
 pub use counters::{Counters, Gauges, TASK_STATES, Transition};
+pub use driver_bound::DriverBound;
 pub use frameworks::Refusal;
 pub use history::History;
 pub use ids::{AgentId, ExecutorId, FrameworkId, ObserverId, OfferId, RequestId, StreamId, TaskId, WriteId};
-pub use input::{AgentMessage, Input, OperatorAction};
+pub use input::{AgentMessage, Authentication, DriverMessage, Input, OperatorAction};
 pub use output::{AgentBound, Level, OperatorEvent, Output, RegistryOperation, Reply, Sender};
 pub use state::{Agent, Connection, Executor, Framework, Offer, State, Task};
 
 use observer::Observer;
 use registry::Pending;
+use subscribe::Subscriber;
 use timers::{Timer, TimerKey, Timers};
 
 /// The resource manager.
@@ -102,6 +108,9 @@ pub struct Master {
     /// Frameworks by the stream that reaches them.
     streams: BTreeMap<StreamId, FrameworkId>,
     heartbeats: BTreeMap<StreamId, TimerKey>,
+    /// Frameworks by the driver that speaks for them, connected or not.
+    drivers: BTreeMap<Upid, FrameworkId>,
+    authentications: authentication::Authentications,
     failovers: BTreeMap<FrameworkId, TimerKey>,
     offer_timers: BTreeMap<OfferId, TimerKey>,
     /// What goes on when a write is stored.
@@ -141,6 +150,8 @@ impl Master {
             killed: BTreeMap::new(),
             streams: BTreeMap::new(),
             heartbeats: BTreeMap::new(),
+            drivers: BTreeMap::new(),
+            authentications: authentication::Authentications::default(),
             failovers: BTreeMap::new(),
             offer_timers: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -166,7 +177,9 @@ impl Master {
                 stream,
                 principal,
                 subscribe,
-            } => self.on_subscribe(stream, principal, *subscribe, out),
+            } => self.on_subscribe(Subscriber::Http(stream), principal, *subscribe, out),
+            Input::Driver { from, message } => self.on_driver(from, message, out),
+            Input::Authentication { pid, step } => self.on_authentication(pid, step, out),
             Input::Call { framework, call } => self.on_call(&framework, *call, out),
             Input::StreamClosed(stream) => self.on_stream_closed(stream, out),
             Input::UpdateFramework {
@@ -241,7 +254,7 @@ impl Master {
                     after: None,
                 })
             }
-            Input::Agent { .. } => self.counters.dropped_messages += 1,
+            Input::Agent { .. } | Input::Driver { .. } => self.counters.dropped_messages += 1,
             Input::Recovered(_)
             | Input::Stored(_)
             | Input::Pong { .. }
@@ -249,6 +262,7 @@ impl Master {
             | Input::Call { .. }
             | Input::StreamClosed(_)
             | Input::Whitelist(_)
+            | Input::Authentication { .. }
             | Input::Timeout => {}
         }
     }

@@ -109,6 +109,17 @@ impl Master {
         }
     }
 
+    /// Takes all offers of a framework back and tells its scheduler.
+    pub(super) fn rescind_offers_of_framework(&mut self, framework: &FrameworkId, out: &mut Vec<Output>) {
+        let Some(framework) = self.state.frameworks.get(framework) else {
+            return;
+        };
+        let offers: Vec<OfferId> = framework.offers.keys().cloned().collect();
+        for offer in offers {
+            self.rescind_offer(&offer, None, out);
+        }
+    }
+
     /// Takes back all offers of a framework whose scheduler is not there to be told.
     pub(super) fn take_back_offers_of_framework(&mut self, framework: &FrameworkId) {
         let Some(framework) = self.state.frameworks.get(framework) else {

@@ -6,16 +6,44 @@ use proto::v1::scheduler::call;
 use proto::v1::{OperationState, OperationStatus};
 
 use super::Master;
+use super::driver_bound::DriverBound;
 use super::events::{self, warning};
-use super::ids::{AgentId, FrameworkId, ToWire};
+use super::ids::{AgentId, FrameworkId};
 use super::output::Output;
+use super::telling::send_driver;
 
 impl Master {
-    /// Drops an operation. Its scheduler hears of it only if it gave the operation an id.
+    /// Ends a driver that gave an operation an id, and drops the operation: a driver cannot be told what becomes of it.
+    pub(super) fn refuse_id_of_driver(
+        &self,
+        framework: &FrameworkId,
+        operation: &Operation,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let driver = self
+            .state
+            .frameworks
+            .get(framework)
+            .and_then(|known| known.driver());
+        let (Some(driver), Some(id)) = (driver, &operation.id) else {
+            return false;
+        };
+        let fault = format!(
+            "Operation '{}' has an id, but drivers get no operation feedback; please use the HTTP scheduler API for it",
+            id.value
+        );
+        warning(
+            out,
+            format!("Dropping operation of framework {framework}: {fault}"),
+        );
+        send_driver(Some(framework), driver, DriverBound::error(fault), None, out);
+        true
+    }
+
+    /// Drops an operation. Its scheduler hears of it only if it gave the operation an id. Compat: no agent is named.
     pub(super) fn refuse_operation(
         &self,
         framework: &FrameworkId,
-        agent: Option<&AgentId>,
         operation: &Operation,
         fault: &str,
         out: &mut Vec<Output>,
@@ -31,7 +59,6 @@ impl Master {
             operation_id: operation.id.clone(),
             state: OperationState::OperationError as i32,
             message: Some(fault.to_owned()),
-            agent_id: agent.map(ToWire::to_wire),
             ..OperationStatus::default()
         };
         self.tell(framework, events::operation_update(status), out);

@@ -7,6 +7,7 @@ use proto::Shared;
 use proto::internal;
 use proto::v1::{self, scheduler};
 
+use super::driver_bound::DriverBound;
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
 use super::state::{Agent, Framework};
 
@@ -25,6 +26,16 @@ pub enum Output {
     },
     /// Link to an agent (a new connection if there is one already), to learn when it is gone.
     Link(Upid),
+    /// Send a libprocess message from `master` to a scheduler's driver.
+    ToDriver {
+        /// Whose driver it is; none if it has not been let in.
+        framework: Option<FrameworkId>,
+        to: Upid,
+        message: Box<DriverBound>,
+        after: Option<WriteId>,
+    },
+    /// Link to a driver (sharing the connection, if there is one), to learn when it is gone.
+    LinkDriver(Upid),
     /// Receive messages sent to `slave-observer(N)`: they come back as [`Input::Pong`](super::Input::Pong).
     OpenObserver(ObserverId),
     /// Stop receiving for this observer.

@@ -5,7 +5,6 @@ use proto::v1::task_status::Reason;
 use proto::v1::{TaskState, TaskStatus};
 
 use super::Master;
-use super::events;
 use super::ids::{AgentId, FrameworkId, TaskId};
 use super::output::Output;
 use super::state::{Framework, Task};
@@ -39,7 +38,7 @@ impl Master {
             reconcile.tasks.iter().filter_map(asked).collect()
         };
         for status in statuses {
-            self.tell(id, events::update(status), out);
+            self.tell_answer(id, status, out);
         }
     }
 

@@ -12,9 +12,11 @@ use resources::Resources;
 
 use super::Master;
 use super::agents::{Profile, by_id, registry_form};
+use super::authentication::Held;
 use super::events::{self, info, send, send_after, send_shutdown, warning};
 use super::frameworks::update_message;
 use super::ids::{AgentId, ExecutorId, FrameworkId, TaskId, ToWire, WriteId};
+use super::input::AgentMessage;
 use super::output::{AgentBound, OperatorEvent, Output, RegistryOperation};
 use super::registry::Pending;
 use super::state::Task;
@@ -30,6 +32,15 @@ impl Master {
         out: &mut Vec<Output>,
     ) {
         self.counters.messages_reregister_slave += 1;
+        if self.hold(&from, || {
+            Held::Agent(AgentMessage::Reregister(Box::new(message.clone())))
+        }) {
+            return;
+        }
+        if !self.may_register(&from) {
+            let text = format!("Refusing reregistration of agent at {from}: it is not authenticated");
+            return warning(out, text);
+        }
         if let Err(fault) = validation::agent::reregistration(&self.config, &message) {
             return warning(
                 out,

@@ -130,16 +130,30 @@ pub struct Framework {
 pub enum Connection {
     /// Known from agents that re-registered; its scheduler has not subscribed with this master.
     Recovered,
-    /// Its scheduler is away.
-    Disconnected,
+    /// Its scheduler is away. The address of a driver is kept: it may still speak, not knowing that it was cut off.
+    Disconnected(Option<Upid>),
     /// Through an open stream of the v1 API.
     Http(StreamId),
+    /// Through messages to the v0 driver at this address, which is linked to.
+    Driver(Upid),
 }
 
 impl Framework {
     /// Whether its scheduler can be told anything.
     pub fn connected(&self) -> bool {
-        matches!(self.connection, Connection::Http(_))
+        match self.connection {
+            Connection::Http(_) | Connection::Driver(_) => true,
+            Connection::Recovered | Connection::Disconnected(_) => false,
+        }
+    }
+
+    /// Where its v0 driver is, or was when it was last connected; none if that was over HTTP.
+    pub fn driver(&self) -> Option<&Upid> {
+        match &self.connection {
+            Connection::Driver(pid) => Some(pid),
+            Connection::Disconnected(pid) => pid.as_ref(),
+            Connection::Http(_) | Connection::Recovered => None,
+        }
     }
 
     /// What its tasks and executors hold, all agents together; O(agents it uses).

@@ -1,38 +1,74 @@
-//! SUBSCRIBE (scheduler-http.md §5): new frameworks, returning ones, take-overs.
+//! SUBSCRIBE (scheduler-http.md §5, internal-protocol §9): new frameworks, returning ones, take-overs, over HTTP and by
+//! drivers.
 
 use std::sync::{Arc, OnceLock};
 
 use imbl::{OrdMap, Vector};
+use process::Upid;
+use proto::internal::{FrameworkRegisteredMessage, FrameworkReregisteredMessage};
 use proto::v1;
 use proto::v1::scheduler::call::Subscribe;
 
 use super::capabilities::FrameworkCapabilities;
+use super::driver_bound::DriverBound;
 use super::events::{self, info, warning};
 use super::history::History;
 use super::ids::{FrameworkId, StreamId, ToWire};
 use super::output::{OperatorEvent, Output};
 use super::state::{Connection, Framework};
+use super::telling::send_driver;
 use super::timers::Timer;
 use super::{HEARTBEAT_INTERVAL, Master, validation};
+
+/// Who subscribes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subscriber {
+    /// A scheduler that reads this stream.
+    Http(StreamId),
+    /// The driver at this address.
+    Driver {
+        pid: Upid,
+        /// Whether it takes the place of a driver elsewhere.
+        force: bool,
+    },
+}
+
+impl Subscriber {
+    fn driver(&self) -> Option<&Upid> {
+        match self {
+            Self::Http(_) => None,
+            Self::Driver { pid, .. } => Some(pid),
+        }
+    }
+
+    fn connection(&self) -> Connection {
+        match self {
+            Self::Http(stream) => Connection::Http(*stream),
+            Self::Driver { pid, .. } => Connection::Driver(pid.clone()),
+        }
+    }
+}
+
+const FAILED_OVER: &str = "Framework failed over";
 
 impl Master {
     pub(super) fn on_subscribe(
         &mut self,
-        stream: StreamId,
+        subscriber: Subscriber,
         principal: Option<String>,
         mut subscribe: Subscribe,
         out: &mut Vec<Output>,
     ) {
         let description = &mut subscribe.framework_info;
         if description.principal.is_none() {
-            description.principal = principal;
+            description.principal.clone_from(&principal);
         }
         description.id.take_if(|id| id.value.is_empty());
         match description.id {
             None => self.counters.messages_register_framework += 1,
             Some(_) => self.counters.messages_reregister_framework += 1,
         }
-        if let Err(fault) = self.check_subscription(&subscribe) {
+        if let Err(fault) = self.check_subscription(&subscriber, principal.as_deref(), &subscribe) {
             info(
                 out,
                 format!(
@@ -40,28 +76,46 @@ impl Master {
                     subscribe.framework_info.name
                 ),
             );
-            return refuse(stream, &fault, out);
+            return refuse(subscriber, &fault, out);
         }
+        let registered = subscriber.driver().and_then(|pid| self.drivers.get(pid));
         let id = subscribe.framework_info.id.as_ref().map(FrameworkId::from);
-        match id {
-            Some(id) if self.state.frameworks.contains_key(&id) => {
-                self.resubscribe(id, stream, subscribe, out)
-            }
-            Some(id) => self.subscribe_new(id, stream, subscribe, out),
-            None => {
+        match (id, registered.cloned()) {
+            // The driver repeats itself: it has not heard the answer yet.
+            (None, Some(known)) => self.confirm(&known, &subscriber, true, out),
+            (None, None) => {
                 let id = self.new_framework_id();
-                self.subscribe_new(id, stream, subscribe, out);
+                self.subscribe_new(id, &subscriber, subscribe, out);
+            }
+            // An answer would reach the framework that is connected at this address.
+            (Some(id), Some(known)) if id != known => warning(
+                out,
+                format!("Dropping the subscription of framework {id}: framework {known} is at its address"),
+            ),
+            (Some(id), _) => {
+                if !self.state.frameworks.contains_key(&id) {
+                    self.recover_framework(&id, subscribe.framework_info.clone(), out);
+                }
+                self.resubscribe(&id, subscriber, subscribe, out);
             }
         }
     }
 
-    fn check_subscription(&self, subscribe: &Subscribe) -> Result<(), String> {
+    fn check_subscription(
+        &self,
+        subscriber: &Subscriber,
+        principal: Option<&str>,
+        subscribe: &Subscribe,
+    ) -> Result<(), String> {
         let description = &subscribe.framework_info;
         validation::framework::validate(description)?;
         validation::framework::validate_for(&self.config, description)?;
         let id = description.id.as_ref().map(FrameworkId::from);
         if id.as_ref().is_some_and(|id| self.is_completed(id)) {
             return Err("Framework has been removed".to_owned());
+        }
+        if let Some(pid) = subscriber.driver() {
+            self.check_driver(pid, principal, description)?;
         }
         let roles = validation::framework::roles(description);
         validation::framework::validate_suppressed(&roles, &subscribe.suppressed_roles)?;
@@ -85,14 +139,14 @@ impl Master {
     fn subscribe_new(
         &mut self,
         id: FrameworkId,
-        stream: StreamId,
+        subscriber: &Subscriber,
         subscribe: Subscribe,
         out: &mut Vec<Output>,
     ) {
         let mut description = subscribe.framework_info;
         description.id = Some(id.to_wire());
         let suppressed = subscribe.suppressed_roles;
-        let framework = self.new_framework(&id, description, suppressed, Connection::Http(stream));
+        let framework = self.new_framework(&id, description, suppressed, subscriber.connection());
         info(
             out,
             format!("Subscribed framework {id} ({})", framework.info.name),
@@ -103,7 +157,8 @@ impl Master {
         if let Some(framework) = self.state.framework_mut(&id) {
             framework.offer_constraints = Some(Arc::new(subscribe.offer_constraints.unwrap_or_default()));
         }
-        self.open_stream(id, stream, out);
+        self.connect(&id, subscriber, out);
+        self.confirm(&id, subscriber, true, out);
     }
 
     fn new_framework(
@@ -170,28 +225,37 @@ impl Master {
 
     fn resubscribe(
         &mut self,
-        id: FrameworkId,
-        stream: StreamId,
+        id: &FrameworkId,
+        subscriber: Subscriber,
         subscribe: Subscribe,
         out: &mut Vec<Output>,
     ) {
-        let Some(known) = self.state.frameworks.get(&id).cloned() else {
+        let Some(known) = self.state.frameworks.get(id).cloned() else {
             return;
         };
-        if let Connection::Http(old) = known.connection {
-            self.forget_stream(old);
-            refuse(old, "Framework failed over", out);
+        let mut again = false;
+        if let Subscriber::Driver { pid, force } = &subscriber {
+            let moved = !known.recovered() && known.driver() != Some(pid);
+            if moved && !force {
+                warning(
+                    out,
+                    format!(
+                        "Refusing framework {id} at {pid}: it is elsewhere, and this driver does not take over"
+                    ),
+                );
+                return refuse(subscriber, FAILED_OVER, out);
+            }
+            again = !known.recovered() && !force;
         }
-        if let Some(timer) = self.failovers.remove(&id) {
+        self.leave_old(id, &known, &subscriber, again, out);
+        if let Some(timer) = self.failovers.remove(id) {
             self.timers.cancel(timer);
         }
-        // Compat: outstanding offers vanish without RESCIND; the new scheduler never saw them.
-        self.take_back_offers_of_framework(&id);
         let mut description = subscribe.framework_info;
         description.user.clone_from(&known.info.user);
         description.checkpoint = known.info.checkpoint;
         self.replace_info(
-            &id,
+            id,
             description,
             subscribe.suppressed_roles,
             subscribe.offer_constraints,
@@ -204,37 +268,104 @@ impl Master {
         if !known.active {
             self.gauges.frameworks_active += 1;
             self.gauges.frameworks_inactive -= 1;
-            self.allocator.activate_framework(&id, self.now);
+            self.allocator.activate_framework(id, self.now);
         }
-        let Some(framework) = self.state.framework_mut(&id) else {
+        let now = self.now;
+        let Some(framework) = self.state.framework_mut(id) else {
             return;
         };
-        framework.connection = Connection::Http(stream);
+        framework.connection = subscriber.connection();
         framework.active = true;
-        framework.reregistered = Some(self.now);
+        framework.reregistered = Some(now);
+        if known.recovered() {
+            framework.registered = now;
+        }
         info(
             out,
             format!("Framework {id} ({}) subscribed again", known.info.name),
         );
-        self.open_stream(id.clone(), stream, out);
-        self.tell_agents_of_framework(&id, out);
-        if let Some(framework) = self.state.frameworks.get(&id) {
+        self.connect(id, &subscriber, out);
+        self.confirm(id, &subscriber, !again, out);
+        self.tell_agents_of_framework(id, out);
+        if let Some(framework) = self.state.frameworks.get(id) {
             out.push(Output::Publish(OperatorEvent::FrameworkUpdated(Arc::clone(
                 framework,
             ))));
         }
     }
 
+    /// Ends what the framework's scheduler was before: another scheduler is told so, and offers are taken back.
+    fn leave_old(
+        &mut self,
+        id: &FrameworkId,
+        known: &Framework,
+        subscriber: &Subscriber,
+        again: bool,
+        out: &mut Vec<Output>,
+    ) {
+        if let Connection::Http(old) = known.connection {
+            self.forget_stream(old);
+            refuse(Subscriber::Http(old), FAILED_OVER, out);
+        }
+        if let Some(old) = known.driver().filter(|old| subscriber.driver() != Some(*old)) {
+            if known.connected() {
+                send_driver(Some(id), old, DriverBound::error(FAILED_OVER), None, out);
+            }
+            self.drivers.remove(old);
+            self.forget_principal(old);
+        }
+        if again {
+            // The driver may have used offers in calls that never came here.
+            self.rescind_offers_of_framework(id, out);
+        } else {
+            // Compat: outstanding offers vanish without RESCIND; the new scheduler never saw them.
+            self.take_back_offers_of_framework(id);
+        }
+    }
+
+    /// Takes note of where a framework is reached from now on.
+    fn connect(&mut self, id: &FrameworkId, subscriber: &Subscriber, out: &mut Vec<Output>) {
+        match subscriber {
+            Subscriber::Http(stream) => drop(self.streams.insert(*stream, id.clone())),
+            Subscriber::Driver { pid, .. } => {
+                self.drivers.insert(pid.clone(), id.clone());
+                out.push(Output::LinkDriver(pid.clone()));
+            }
+        }
+    }
+
+    /// Tells a scheduler that it is subscribed. Compat: a driver hears that it is registered after every take-over too;
+    /// only one that repeats itself with its id hears that it is registered again.
+    fn confirm(&mut self, id: &FrameworkId, subscriber: &Subscriber, first: bool, out: &mut Vec<Output>) {
+        match subscriber {
+            Subscriber::Http(stream) => self.open_stream(id, *stream, out),
+            Subscriber::Driver { pid, .. } => {
+                let (framework_id, master_info) = (id.to_wire(), self.config.info.clone());
+                let message = if first {
+                    DriverBound::Registered(FrameworkRegisteredMessage {
+                        framework_id,
+                        master_info,
+                    })
+                } else {
+                    DriverBound::Reregistered(FrameworkReregisteredMessage {
+                        framework_id,
+                        master_info,
+                    })
+                };
+                send_driver(Some(id), pid, message, None, out);
+            }
+        }
+    }
+
     /// SUBSCRIBED and the first HEARTBEAT.
-    fn open_stream(&mut self, id: FrameworkId, stream: StreamId, out: &mut Vec<Output>) {
-        for event in [events::subscribed(&id, &self.config.info), events::heartbeat()] {
+    fn open_stream(&mut self, id: &FrameworkId, stream: StreamId, out: &mut Vec<Output>) {
+        for event in [events::subscribed(id, &self.config.info), events::heartbeat()] {
             out.push(Output::Event {
                 stream,
                 event: Box::new(event),
                 after: None,
             });
         }
-        self.streams.insert(stream, id);
         let timer = self
             .timers
             .set(self.now + HEARTBEAT_INTERVAL, Timer::Heartbeat(stream));
@@ -257,12 +388,18 @@ impl Master {
     }
 }
 
-/// Compat: a refused subscription is a stream of one ERROR event (captured exchange "bad-subscribe-bad-role").
-fn refuse(stream: StreamId, message: &str, out: &mut Vec<Output>) {
-    out.push(Output::Event {
-        stream,
-        event: Box::new(events::error(message)),
-        after: None,
-    });
-    out.push(Output::CloseStream(stream));
+/// Compat: a refused subscription is a stream of one ERROR event (captured exchange "bad-subscribe-bad-role"); a driver
+/// gets the error that makes it abort.
+fn refuse(subscriber: Subscriber, message: &str, out: &mut Vec<Output>) {
+    match subscriber {
+        Subscriber::Http(stream) => {
+            out.push(Output::Event {
+                stream,
+                event: Box::new(events::error(message)),
+                after: None,
+            });
+            out.push(Output::CloseStream(stream));
+        }
+        Subscriber::Driver { pid, .. } => send_driver(None, &pid, DriverBound::error(message), None, out),
+    }
 }

@@ -24,8 +24,14 @@ impl Master {
         out: &mut Vec<Output>,
     ) {
         self.counters.messages_status_update += 1;
+        let framework = FrameworkId::from(&message.update.framework_id);
+        let by_driver = self
+            .state
+            .frameworks
+            .get(&framework)
+            .is_some_and(|known| known.driver().is_some());
+        let original = by_driver.then(|| message.clone());
         let update = message.update;
-        let framework = FrameworkId::from(&update.framework_id);
         let mut status = update.status;
         let Some(agent) = update.slave_id.as_ref().map(AgentId::from) else {
             self.counters.invalid_status_updates += 1;
@@ -72,12 +78,16 @@ impl Master {
             .is_none_or(|task| task.agent != agent)
         {
             self.counters.invalid_status_updates += 1;
-            self.tell(&framework, events::update(status), out);
+            self.tell_forwarded(&framework, status, original, out);
             return;
         }
-        self.counters.valid_status_updates += 1;
         let status = self.apply_status(&framework, &id, status, latest, out);
-        self.tell(&framework, events::update(status), out);
+        if self.tell_forwarded(&framework, status, original, out) {
+            self.counters.valid_status_updates += 1;
+        } else {
+            // The agent repeats it until the scheduler is there to hear it.
+            self.counters.invalid_status_updates += 1;
+        }
         // Nobody will acknowledge what has no uuid.
         if acknowledged
             && self
@@ -117,6 +127,11 @@ impl Master {
         latest: Option<TaskState>,
         out: &mut Vec<Output>,
     ) -> TaskStatus {
+        let heard = self
+            .state
+            .frameworks
+            .get(framework)
+            .is_some_and(|known| known.connected());
         let Some(task) = self.state.task_mut(framework, id) else {
             return status;
         };
@@ -139,7 +154,7 @@ impl Master {
         // A copy of an earlier update may come late, over an older connection: the end stays what is to be
         // acknowledged, or the task would never go.
         let late = is_terminal(message.status_update_state()) && !is_terminal(status.state());
-        if status.uuid.is_some() && !late {
+        if status.uuid.is_some() && heard && !late {
             message.set_status_update_state(status.state());
             message.status_update_uuid.clone_from(&status.uuid);
         }

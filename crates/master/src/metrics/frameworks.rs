@@ -8,7 +8,7 @@ use proto::v1::scheduler::{Call, Event, call, event};
 use proto::v1::{TaskState, offer};
 
 use super::Values;
-use crate::core::{Framework, FrameworkId, OperatorEvent, State};
+use crate::core::{DriverBound, Framework, FrameworkId, OperatorEvent, State};
 
 /// Numbers of an enum, counted by number. Mesos's enums end below 32.
 type ByNumber = [u64; 32];
@@ -62,17 +62,17 @@ impl Frameworks {
     /// A call that was admitted.
     pub(crate) fn called(&mut self, id: &FrameworkId, call: &Call) {
         let counts = self.by_id.entry(id.clone()).or_default();
-        count(&mut counts.calls, call.r#type().into(), 1);
-        if let Some(accept) = &call.accept {
-            counts.accepted += accept.offer_ids.len() as u64;
-            accept
-                .operations
-                .iter()
-                .for_each(|operation| count(&mut counts.operations, operation.r#type().into(), 1));
+        counts.called(call.r#type(), call.accept.as_ref(), call.decline.as_ref());
+    }
+
+    /// A call that came from the framework's own driver.
+    pub(crate) fn called_by_driver(&mut self, id: &FrameworkId, call: &proto::scheduler::Call) {
+        if call.r#type() == call::Type::Subscribe {
+            // Counted when it is confirmed.
+            return;
         }
-        if let Some(decline) = &call.decline {
-            counts.declined += decline.offer_ids.len() as u64;
-        }
+        let counts = self.by_id.entry(id.clone()).or_default();
+        counts.called(call.r#type(), call.accept.as_ref(), call.decline.as_ref());
     }
 
     /// A framework that subscribed.
@@ -95,6 +95,22 @@ impl Frameworks {
             .as_ref()
             .map_or(0, |offers| offers.offers.len() as u64);
         counts.rescinded += u64::from(event.rescind.is_some());
+    }
+
+    /// A message that was sent to a framework's driver.
+    pub(crate) fn told_driver(&mut self, id: &FrameworkId, message: &DriverBound) {
+        if let DriverBound::Registered(_) | DriverBound::Reregistered(_) = message {
+            self.subscribed(id);
+        }
+        let (Some(counts), Some(kind)) = (self.by_id.get_mut(id), message.kind()) else {
+            return;
+        };
+        count(&mut counts.events, kind.into(), 1);
+        match message {
+            DriverBound::Offers(offers) => counts.sent += offers.offers.len() as u64,
+            DriverBound::Rescind(_) => counts.rescinded += 1,
+            _ => {}
+        }
     }
 
     /// An event of the operator API: tasks end, frameworks go.
@@ -131,6 +147,20 @@ impl Frameworks {
 }
 
 impl Counts {
+    fn called(&mut self, kind: call::Type, accept: Option<&call::Accept>, decline: Option<&call::Decline>) {
+        count(&mut self.calls, kind.into(), 1);
+        if let Some(accept) = accept {
+            self.accepted += accept.offer_ids.len() as u64;
+            accept
+                .operations
+                .iter()
+                .for_each(|operation| count(&mut self.operations, operation.r#type().into(), 1));
+        }
+        if let Some(decline) = decline {
+            self.declined += decline.offer_ids.len() as u64;
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "metrics are doubles on the wire")]
     fn values(&self, framework: &Framework, values: &mut Values) {
         let prefix = format!(

@@ -207,6 +207,7 @@ counted! {
     messages_exited_executor,
     messages_executor_to_framework,
     messages_operation_status_update,
+    messages_authenticate,
     messages_register_framework,
     messages_reregister_framework,
     messages_unregister_framework,
@@ -273,7 +274,6 @@ fn operations(values: &mut Values) {
             .for_each(|state| put(values, &format!("operations/{kind}{state}"), 0.0));
     }
     for name in [
-        "messages_authenticate",
         "valid_operation_status_updates",
         "invalid_operation_status_updates",
     ] {

@@ -10,7 +10,9 @@ use proto::v1::scheduler;
 use super::MasterProcess;
 use super::observer::Observer;
 use crate::Error;
-use crate::core::{AgentBound, FrameworkId, Input, Level, ObserverId, Output, Reply, Sender, StreamId};
+use crate::core::{
+    AgentBound, DriverBound, FrameworkId, Input, Level, ObserverId, Output, Reply, Sender, StreamId,
+};
 
 impl MasterProcess {
     /// Carries out one output. What rests on a write comes from the core only once that write is stored.
@@ -19,6 +21,13 @@ impl MasterProcess {
             Output::Send {
                 from, to, message, ..
             } => self.send(context, from, &to, &message),
+            Output::ToDriver {
+                framework,
+                to,
+                message,
+                ..
+            } => self.send_driver(context, framework.as_ref(), &to, &message),
+            Output::LinkDriver(upid) => context.link(&upid, LinkMode::Reuse),
             Output::Link(upid) => context.link(&upid, LinkMode::Reconnect),
             Output::OpenObserver(id) => self.open_observer(context, id),
             Output::CloseObserver(id) => {
@@ -67,6 +76,20 @@ impl MasterProcess {
                 context.runtime().send_from(&from, to, name.into(), body);
             }
         }
+    }
+
+    fn send_driver(
+        &mut self,
+        context: &Context<Self>,
+        framework: Option<&FrameworkId>,
+        to: &Upid,
+        message: &DriverBound,
+    ) {
+        if let Some(framework) = framework {
+            self.frameworks.told_driver(framework, message);
+        }
+        let (name, body) = message.encode();
+        context.send_bytes(to, name, Bytes::from(body));
     }
 
     fn send_event(&mut self, id: StreamId, event: &scheduler::Event) {

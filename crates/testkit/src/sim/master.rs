@@ -158,6 +158,8 @@ impl World {
                 self.master_sends(from, &to, *message);
             }
             Output::Link(upid) => self.master_links(upid),
+            // No driver takes part.
+            Output::ToDriver { .. } | Output::LinkDriver(_) => {}
             Output::OpenObserver(_) | Output::CloseObserver(_) | Output::Publish(_) => {}
             Output::Reply { after, .. } => self.check_stored(after.map(|write| write.0)),
             Output::Event { stream, event, after } => {

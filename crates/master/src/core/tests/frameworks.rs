@@ -148,7 +148,7 @@ fn a_framework_that_is_away_keeps_its_tasks_until_its_time_is_up() {
     bench.settle();
     bench.step(Input::StreamClosed(StreamId(1)));
     let known = &bench.master.state().frameworks[&framework];
-    assert_eq!(known.connection, Connection::Disconnected);
+    assert_eq!(known.connection, Connection::Disconnected(None));
     assert!(!known.active && known.offers.is_empty());
     bench.advance(Duration::from_secs(59));
     let info = v1::FrameworkInfo {

@@ -2,6 +2,8 @@
 
 mod accept;
 mod agents;
+mod driver_replay;
+mod drivers;
 mod frameworks;
 mod golden;
 mod launches;

@@ -57,7 +57,10 @@ pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
 
 fn subscription(call: &Call, subscribe: &Subscribe, principal: Option<&str>) -> Result<(), Invalid> {
     let info = &subscribe.framework_info;
-    if call.framework_id != info.id {
+    // An empty id is none.
+    let text =
+        |id: &Option<proto::v1::FrameworkId>| id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+    if text(&call.framework_id) != text(&info.id) {
         return Err("'framework_id' differs from 'subscribe.framework_info.id'".to_owned());
     }
     match (principal, info.principal.as_deref()) {
