@@ -4,39 +4,10 @@
 
 mod support;
 
-use process::{Context, Process, Runtime, Settings, Upid};
-use proto::internal::{RegisterSlaveMessage, SlaveRegisteredMessage};
-use proto::v1;
+use process::{Runtime, Settings};
 use serde_json::json;
-use support::{http, until, v1 as call};
+use support::{Agent, http, until, v1 as call};
 use tokio::sync::mpsc;
-
-/// Speaks as an agent: registers, and tells its id.
-struct Agent {
-    master: Upid,
-    registered: mpsc::UnboundedSender<String>,
-}
-
-impl Process for Agent {
-    fn initialize(&mut self, context: &mut Context<Self>) {
-        context.install(|this: &mut Self, _, _, message: SlaveRegisteredMessage| {
-            this.registered.send(message.slave_id.value).unwrap();
-        });
-        let slave = v1::AgentInfo {
-            hostname: "here".to_owned(),
-            port: Some(5051),
-            resources: resources::Resources::parse("cpus:4;mem:1024").unwrap().to_proto(),
-            ..v1::AgentInfo::default()
-        };
-        let version = "1.12.0".to_owned();
-        let register = RegisterSlaveMessage {
-            slave,
-            version: Some(version),
-            ..RegisterSlaveMessage::default()
-        };
-        context.send(&self.master, &register);
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admitted_agent_is_remembered_by_the_next_master() {

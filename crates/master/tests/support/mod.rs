@@ -7,9 +7,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use master::{Flags, Parsed, Server};
+use process::{Context, Process, Upid};
+use proto::internal::{RegisterSlaveMessage, SlaveRegisteredMessage};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,6 +46,33 @@ pub(crate) async fn until(mut condition: impl AsyncFnMut() -> bool) {
     tokio::time::timeout(PATIENCE, wait)
         .await
         .expect("the condition did not come true in time");
+}
+
+/// Speaks as an agent on the host `here`: registers, and tells its id.
+pub(crate) struct Agent {
+    pub(crate) master: Upid,
+    pub(crate) registered: mpsc::UnboundedSender<String>,
+}
+
+impl Process for Agent {
+    fn initialize(&mut self, context: &mut Context<Self>) {
+        context.install(|this: &mut Self, _, _, message: SlaveRegisteredMessage| {
+            this.registered.send(message.slave_id.value).unwrap();
+        });
+        let slave = proto::v1::AgentInfo {
+            hostname: "here".to_owned(),
+            port: Some(5051),
+            resources: resources::Resources::parse("cpus:4;mem:1024").unwrap().to_proto(),
+            ..proto::v1::AgentInfo::default()
+        };
+        let version = "1.12.0".to_owned();
+        let register = RegisterSlaveMessage {
+            slave,
+            version: Some(version),
+            ..RegisterSlaveMessage::default()
+        };
+        context.send(&self.master, &register);
+    }
 }
 
 /// An answer.
