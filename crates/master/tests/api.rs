@@ -4,8 +4,11 @@
 
 mod support;
 
+use proto::Message as _;
+use proto::internal::RegisterFrameworkMessage;
+use proto::v1::FrameworkInfo;
 use serde_json::{Value, json};
-use support::{Framework, JSON, http, master, v1};
+use support::{Framework, JSON, http, master, until, v1};
 
 /// The master's recorded refusals: what was asked, and the status, type and text that came (golden/http/bad-*).
 const REFUSALS: &[u8] = include_bytes!("golden/captured/refusals.json");
@@ -187,4 +190,34 @@ async fn two_masters_live_beside_each_other_and_stop() {
         200
     );
     two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_is_shown_with_its_address() {
+    let server = master(&[]).await;
+    let to = server.address();
+    let register = RegisterFrameworkMessage {
+        framework: FrameworkInfo {
+            user: "root".to_owned(),
+            name: "driver".to_owned(),
+            failover_timeout: Some(3600.0),
+            ..FrameworkInfo::default()
+        },
+    };
+    // Nobody answers there: the framework is disconnected at once, and its address is still known.
+    let pid = "scheduler(1)@127.0.0.1:9";
+    let path = "/master/mesos.internal.RegisterFrameworkMessage";
+    let headers = &[("libprocess-from", pid)];
+    let answer = http(to, "POST", path, headers, &register.encode_to_vec()).await;
+    assert_eq!(answer.status, 202);
+    let mut shown = Value::Null;
+    until(async || {
+        shown = http(to, "GET", "/state", &[], b"").await.json()["frameworks"][0].take();
+        shown["connected"] == false
+    })
+    .await;
+    assert_eq!((&shown["name"], &shown["pid"]), (&json!("driver"), &json!(pid)));
+    let frameworks = http(to, "GET", "/state-summary", &[], b"").await.json()["frameworks"].take();
+    assert_eq!(frameworks[0]["pid"], pid);
+    server.stop().await;
 }

@@ -11,6 +11,9 @@ pub(super) fn summary(object: &mut Object<'_>, framework: &Framework) {
     let info = &framework.info;
     object.text("id", framework.id.as_str());
     object.text("name", &info.name);
+    if let Some(pid) = framework.driver() {
+        object.text("pid", &pid.to_string());
+    }
     amounts::resources(object.key("used_resources"), &framework.total_used());
     amounts::resources(object.key("offered_resources"), &framework.total_offered());
     object.array("capabilities", |array| {
