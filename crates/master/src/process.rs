@@ -7,6 +7,7 @@ mod messages;
 mod observer;
 mod outputs;
 mod subscribers;
+mod visibility;
 mod whitelist;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,13 +16,14 @@ use std::sync::Arc;
 
 use ::process::http::{Reply, Request, Response};
 use ::process::{Context, Handle, Process, Time, Timer, Upid};
+use auth::{Authorizer, Principal};
 use http::StatusCode;
 use tokio::sync::{oneshot, watch};
 
 use crate::Error;
-use crate::api::{Batcher, Info, Stream, View};
-use crate::core::{Input, Master, ObserverId, OperatorAction, OperatorEvent, Output, RequestId, StreamId};
-use crate::hub::{self, Hub};
+use crate::api::{Batcher, Info, Sight, Stream, View};
+use crate::core::{Input, Master, ObserverId, OperatorAction, Output, RequestId, StreamId};
+use crate::hub::{self, Hub, Notice};
 use crate::metrics::{Frameworks, Runs};
 use crate::registrar::Registrar;
 use observer::Observer;
@@ -39,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) whitelist: Option<PathBuf>,
     /// Where the web page's files lie.
     pub(crate) webui_dir: PathBuf,
+    /// What is allowed.
+    pub(crate) authorizer: Authorizer,
 }
 
 /// The process `master`.
@@ -46,14 +50,14 @@ pub(crate) struct MasterProcess {
     pub(crate) core: Master,
     pub(crate) info: Arc<Info>,
     pub(crate) settings: Settings,
-    pub(crate) batcher: Batcher<View>,
+    pub(crate) batcher: Batcher<(View, Option<Principal>)>,
     /// What is counted for each framework.
     pub(crate) frameworks: Frameworks,
     runs: Runs,
     /// Open streams to schedulers.
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) last_stream: u64,
-    hub: Hub<OperatorEvent>,
+    hub: Hub<Notice>,
     snapshots: Snapshots,
     registrar: Registrar,
     observers: BTreeMap<ObserverId, Handle<Observer>>,
@@ -86,7 +90,7 @@ impl MasterProcess {
         core: Master,
         info: Info,
         settings: Settings,
-        hub: Hub<OperatorEvent>,
+        hub: Hub<Notice>,
         registrar: Registrar,
         runs: Runs,
         failure: watch::Sender<Option<Arc<Error>>>,
@@ -220,6 +224,11 @@ impl MasterProcess {
             self.info.master.hostname(),
             self.info.master.port
         ))
+    }
+
+    /// What a caller may see.
+    pub(crate) fn sight(&self, caller: Option<&Principal>) -> Sight {
+        Sight::new(&self.settings.authorizer, caller)
     }
 
     /// How the subscribers of the operator event stream fared.

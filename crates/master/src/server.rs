@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ::process::http::Principal;
 use ::process::{Environment, Handle, Runtime, Version, build};
+use auth::{Action, Object};
 use proto::v1::{self, MasterInfo};
 use storage::Store;
 use tokio::sync::watch;
@@ -36,12 +38,18 @@ impl Server {
     /// # Errors
     /// When the address is taken, or the registry cannot be opened.
     pub async fn start(flags: Flags) -> Result<Self, Error> {
-        for warning in &flags.values.warnings {
+        for warning in flags.values.warnings.iter().chain(&flags.security.warnings) {
             tracing::warn!("{warning}");
         }
         let runtime = Runtime::start(settings(&flags)?).await.map_err(process_error)?;
         if let Some(log) = log_file(&flags) {
-            runtime.files().attach("/master/log", log);
+            let authorizer = flags.security.authorizer.clone();
+            let guard = move |caller: Option<&Principal>| {
+                authorizer.allows(caller, Action::AccessMesosLog, &Object::ANY)
+            };
+            runtime
+                .files()
+                .attach_guarded("/master/log", log, Arc::new(guard));
         }
         let info = master_info(&flags, &runtime);
         let timeouts = Timeouts {
@@ -79,6 +87,7 @@ impl Server {
             per_framework_metrics: flags.values.bool("publish_per_framework_metrics"),
             whitelist: whitelist_file(flags.values.text("whitelist")),
             webui_dir: flags.values.text("webui_dir").unwrap_or_default().into(),
+            authorizer: flags.security.authorizer.clone(),
         };
         let runs = crate::metrics::Runs::register(&runtime);
         let registry = api::Registry(registrar.reader());
@@ -163,6 +172,7 @@ fn settings(flags: &Flags) -> Result<::process::Settings, Error> {
     let mut settings = ::process::Settings::new(environment);
     settings.delegate = Some("master".to_owned());
     settings.disabled_endpoints.clone_from(&flags.disabled_endpoints);
+    settings.access = flags.security.access.clone();
     settings.version = Version {
         build_date: build::date(),
         build_time: build::time(),

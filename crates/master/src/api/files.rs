@@ -3,7 +3,7 @@
 
 use process::Context;
 use process::files::{FileInfo, Files, FilesError};
-use process::http::{Reply, Response, StatusCode};
+use process::http::{Principal, Reply, Response, StatusCode};
 use proto::v1::master::{Response as Answer, call, response};
 use proto::{ContentType, v1};
 
@@ -11,8 +11,15 @@ use super::operator::encoded;
 use crate::process::MasterProcess;
 
 /// LIST_FILES.
-pub(super) fn list(context: &Context<MasterProcess>, call: call::ListFiles, accept: ContentType) -> Reply {
+pub(super) fn list(
+    context: &Context<MasterProcess>,
+    caller: Option<&Principal>,
+    call: call::ListFiles,
+    accept: ContentType,
+) -> Reply {
+    let caller = caller.cloned();
     aside(context, accept, move |files| {
+        files.check(&call.path, caller.as_ref())?;
         let found = files.list(&call.path)?;
         Ok(Answer {
             r#type: Some(response::Type::ListFiles.into()),
@@ -25,8 +32,15 @@ pub(super) fn list(context: &Context<MasterProcess>, call: call::ListFiles, acce
 }
 
 /// READ_FILE: at most [`process::files::READ_LIMIT`] bytes.
-pub(super) fn read(context: &Context<MasterProcess>, call: call::ReadFile, accept: ContentType) -> Reply {
+pub(super) fn read(
+    context: &Context<MasterProcess>,
+    caller: Option<&Principal>,
+    call: call::ReadFile,
+    accept: ContentType,
+) -> Reply {
+    let caller = caller.cloned();
     aside(context, accept, move |files| {
+        files.check(&call.path, caller.as_ref())?;
         let length = call
             .length
             .map(|length| usize::try_from(length).unwrap_or(usize::MAX));

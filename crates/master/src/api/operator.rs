@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth::{Action, Object, Principal};
 use http::StatusCode;
 use process::Context;
 use process::http::{Reply, Request, Response};
@@ -9,7 +10,7 @@ use proto::v1::master::{Call, Response as Answer, call, response};
 use proto::{ContentType, Json, Message, v1};
 
 use super::snapshot::Part;
-use super::{files, negotiate, shape, v0, writes};
+use super::{Sight, files, negotiate, shape, v0, writes};
 use crate::core::{FrameworkId, OperatorAction};
 use crate::process::MasterProcess;
 
@@ -23,36 +24,43 @@ impl MasterProcess {
             Ok(read) => read,
             Err(response) => return (*response).into(),
         };
-        self.on_operator_call(context, call, accept)
+        self.on_operator_call(context, request.principal.as_ref(), call, accept)
     }
 
-    fn on_operator_call(&mut self, context: &mut Context<Self>, call: Call, accept: ContentType) -> Reply {
+    fn on_operator_call(
+        &mut self,
+        context: &mut Context<Self>,
+        caller: Option<&Principal>,
+        call: Call,
+        accept: ContentType,
+    ) -> Reply {
         use call::Type;
         match call.r#type() {
-            Type::GetState => self.part(context, Part::State, accept),
-            Type::GetAgents => self.part(context, Part::Agents, accept),
-            Type::GetFrameworks => self.part(context, Part::Frameworks, accept),
-            Type::GetExecutors => self.part(context, Part::Executors, accept),
-            Type::GetTasks => self.part(context, Part::Tasks, accept),
-            Type::Subscribe => self.on_operator_subscribe(context, accept),
+            Type::GetState => self.part(context, caller, Part::State, accept),
+            Type::GetAgents => self.part(context, caller, Part::Agents, accept),
+            Type::GetFrameworks => self.part(context, caller, Part::Frameworks, accept),
+            Type::GetExecutors => self.part(context, caller, Part::Executors, accept),
+            Type::GetTasks => self.part(context, caller, Part::Tasks, accept),
+            Type::Subscribe => self.on_operator_subscribe(context, caller, accept),
             Type::GetMetrics => self.get_metrics(context, &call, accept),
             Type::Teardown => match call.teardown {
                 Some(call::Teardown { framework_id }) => {
-                    let action = OperatorAction::Teardown(FrameworkId::from(&framework_id));
-                    self.operate(context, action, StatusCode::OK)
+                    self.tear_down(context, caller, FrameworkId::from(&framework_id))
                 }
                 None => Response::status(StatusCode::BAD_REQUEST).into(),
             },
+            Type::SetLoggingLevel if !self.may(caller, Action::SetLogLevel) => denied().into(),
             Type::SetLoggingLevel => self.set_logging_level(context, &call),
             Type::ListFiles => match call.list_files {
-                Some(call) => files::list(context, call, accept),
+                Some(call) => files::list(context, caller, call, accept),
                 None => Response::status(StatusCode::BAD_REQUEST).into(),
             },
             Type::ReadFile => match call.read_file {
-                Some(call) => files::read(context, call, accept),
+                Some(call) => files::read(context, caller, call, accept),
                 None => Response::status(StatusCode::BAD_REQUEST).into(),
             },
-            kind => match self.small_answer(kind) {
+            Type::GetFlags if !self.may(caller, Action::ViewFlags) => denied().into(),
+            kind => match self.small_answer(kind, caller) {
                 Some(answer) => encoded(&answer, accept).into(),
                 None => writes::refuse(call, self.core.state(), self.core.config()).into(),
             },
@@ -60,7 +68,7 @@ impl MasterProcess {
     }
 
     /// Answers that are quickly made from what the process has at hand.
-    fn small_answer(&self, kind: call::Type) -> Option<Answer> {
+    fn small_answer(&self, kind: call::Type, caller: Option<&Principal>) -> Option<Answer> {
         use call::Type;
         let blank = |kind: response::Type| Answer {
             r#type: Some(kind.into()),
@@ -96,7 +104,7 @@ impl MasterProcess {
                 ..blank(response::Type::GetMaster)
             },
             Type::GetRoles => Answer {
-                get_roles: Some(self.get_roles()),
+                get_roles: Some(self.get_roles(&self.sight(caller))),
                 ..blank(response::Type::GetRoles)
             },
             // What follows cannot be set in this version, so there is none of it to show.
@@ -105,7 +113,7 @@ impl MasterProcess {
                 ..blank(response::Type::GetOperations)
             },
             Type::GetWeights => Answer {
-                get_weights: self.get_weights(),
+                get_weights: self.get_weights(&self.sight(caller)),
                 ..blank(response::Type::GetWeights)
             },
             Type::GetMaintenanceStatus => Answer {
@@ -118,7 +126,7 @@ impl MasterProcess {
             },
             Type::GetQuota => Answer {
                 get_quota: Some(response::GetQuota {
-                    status: self.quota_status(),
+                    status: self.quota_status(caller),
                 }),
                 ..blank(response::Type::GetQuota)
             },
@@ -138,9 +146,10 @@ impl MasterProcess {
         }
     }
 
-    fn get_roles(&self) -> response::GetRoles {
+    fn get_roles(&self, sight: &Sight) -> response::GetRoles {
         let roles = v0::roles(self.core.state())
             .into_iter()
+            .filter(|(name, _)| sight.role(name))
             .map(|(name, role)| v1::Role {
                 name,
                 weight: role.weight(),
@@ -157,9 +166,10 @@ impl MasterProcess {
     }
 
     /// Weights that are not 1. Compat: without any there is not even an empty member (golden/http/013).
-    fn get_weights(&self) -> Option<response::GetWeights> {
+    fn get_weights(&self, sight: &Sight) -> Option<response::GetWeights> {
         let weights = self.core.state().weights.iter();
         let weight_infos: Vec<v1::WeightInfo> = weights
+            .filter(|(role, _)| sight.role(role))
             .map(|(role, weight)| v1::WeightInfo {
                 role: Some(role.clone()),
                 weight: *weight,
@@ -168,9 +178,37 @@ impl MasterProcess {
         (!weight_infos.is_empty()).then_some(response::GetWeights { weight_infos })
     }
 
-    /// Quotas of all roles that have one, in the old and the new form.
-    pub(super) fn quota_status(&self) -> v1::quota::QuotaStatus {
-        let configs: Vec<v1::quota::QuotaConfig> = self.core.state().quotas.values().cloned().collect();
+    /// Whether a caller may do something that has no particular object.
+    fn may(&self, caller: Option<&Principal>, action: Action) -> bool {
+        self.settings.authorizer.allows(caller, action, &Object::ANY)
+    }
+
+    /// Ends a framework, if the caller may.
+    pub(super) fn tear_down(
+        &mut self,
+        context: &mut Context<Self>,
+        caller: Option<&Principal>,
+        id: FrameworkId,
+    ) -> Reply {
+        // One that is not known is the core's to refuse.
+        let framework = self.core.state().frameworks.get(&id);
+        let allowed = framework.is_none_or(|framework| {
+            let object = Object::framework_principal(&framework.info);
+            let authorizer = &self.settings.authorizer;
+            authorizer.allows(caller, Action::TeardownFramework, &object)
+        });
+        if !allowed {
+            return denied().into();
+        }
+        self.operate(context, OperatorAction::Teardown(id), StatusCode::OK)
+    }
+
+    /// Quotas of all roles that have one and are shown, in the old and the new form.
+    pub(super) fn quota_status(&self, caller: Option<&Principal>) -> v1::quota::QuotaStatus {
+        let approver = self.settings.authorizer.approver(caller, Action::GetQuota);
+        let shown = |config: &&v1::quota::QuotaConfig| approver.allows(&Object::value(&config.role));
+        let quotas = self.core.state().quotas.values();
+        let configs: Vec<v1::quota::QuotaConfig> = quotas.filter(shown).cloned().collect();
         let info = |config: &v1::quota::QuotaConfig| v1::quota::QuotaInfo {
             role: config.role.clone().into(),
             guarantee: config
@@ -245,6 +283,11 @@ fn read(request: &Request) -> Result<(Call, ContentType), Box<Response>> {
         return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
     }
     Ok((call, accept))
+}
+
+/// The answer to a caller who may not.
+fn denied() -> Response {
+    Response::status(StatusCode::FORBIDDEN)
 }
 
 /// A message as the body of a 200.

@@ -3,6 +3,7 @@
 use process::http::{Reply, Request, Response};
 use process::{Context, Process};
 
+use crate::flags::security::READONLY;
 use crate::registrar::Reader;
 
 /// The process `registrar(1)`.
@@ -14,7 +15,7 @@ pub(crate) const REGISTRAR: &str = "registrar(1)";
 
 impl Process for Registry {
     fn initialize(&mut self, context: &mut Context<Self>) {
-        context.route_in(Some("mesos-master-readonly"), "/registry", |this, _, request| {
+        context.route_in(Some(READONLY), "/registry", |this, _, request| {
             this.show(&request)
         });
         context.describe(

@@ -84,7 +84,7 @@ impl MasterProcess {
         if let Some(refusal) = self.not_serving(request) {
             return refusal.into();
         }
-        match negotiate::call::<Call>(request).and_then(|(_, call)| valid(call)) {
+        match negotiate::call::<Call>(request).and_then(|(_, call)| valid(call, name_of(request))) {
             Ok(call) if call.r#type() == call::Type::Subscribe => self.on_subscribe(context, request, call),
             Ok(call) => self.on_call(context, request, call),
             Err(response) => (*response).into(),
@@ -126,7 +126,7 @@ impl MasterProcess {
             context,
             Input::Subscribe {
                 stream,
-                principal: None,
+                principal: name_of(request).map(str::to_owned),
                 subscribe: Box::new(subscribe),
             },
         );
@@ -177,7 +177,7 @@ impl MasterProcess {
             .as_ref()
             .map(FrameworkId::from)
             .unwrap_or_else(|| FrameworkId::from(""));
-        let stream = self.core.admit(&id, None).map_err(|refusal| {
+        let stream = self.core.admit(&id, name_of(request)).map_err(|refusal| {
             let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
             Box::new(Response::text(status, refusal.to_string()))
         })?;
@@ -214,8 +214,13 @@ impl MasterProcess {
     }
 }
 
+/// The name that the sender has proven.
+fn name_of(request: &Request) -> Option<&str> {
+    request.principal.as_ref()?.value.as_deref()
+}
+
 /// A call with all its members.
-fn valid(call: Call) -> Result<Call, Box<Response>> {
+fn valid(call: Call, principal: Option<&str>) -> Result<Call, Box<Response>> {
     if call.r#type == Some(call::Type::Unknown.into()) {
         return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
     }
@@ -225,7 +230,7 @@ fn valid(call: Call) -> Result<Call, Box<Response>> {
     {
         Err("Expecting 'type' to be present".to_owned())
     } else {
-        validation::call::validate(&call, None)
+        validation::call::validate(&call, principal)
     };
     match checked {
         Ok(()) => Ok(call),

@@ -7,8 +7,8 @@ use proto::json::{Array, Object, Writer};
 use proto::v1::master::{Event, Response, event, response};
 use proto::{ContentType, Message, Shared, v1};
 
-use super::messages;
 use super::wire;
+use super::{Sight, messages};
 use crate::core::{Executor, HEARTBEAT_INTERVAL, State};
 
 /// One of the large answers.
@@ -53,13 +53,14 @@ impl Part {
 }
 
 /// The answer to a call.
-pub(crate) fn response(part: Part, state: &State, content_type: ContentType) -> Vec<u8> {
+pub(crate) fn response(part: Part, state: &State, sight: &Sight, content_type: ContentType) -> Vec<u8> {
+    let state = &*sight.state(state);
     let (call, member, number, kind) = part.names();
     let mut out = Vec::new();
     match content_type {
         ContentType::Json => Writer::new(&mut out).object(|object| {
             object.text("type", call);
-            write_json(object.key(member), part, state);
+            write_json(object.key(member), part, state, sight);
         }),
         ContentType::Protobuf => {
             out = Response {
@@ -67,20 +68,21 @@ pub(crate) fn response(part: Part, state: &State, content_type: ContentType) -> 
                 ..Response::default()
             }
             .encode_to_vec();
-            wire::nested(&mut out, number, &protobuf(part, state));
+            wire::nested(&mut out, number, &protobuf(part, state, sight));
         }
     }
     out
 }
 
 /// A SUBSCRIBED event.
-pub(crate) fn subscribed(state: &State, content_type: ContentType, out: &mut Vec<u8>) {
+pub(crate) fn subscribed(state: &State, sight: &Sight, content_type: ContentType, out: &mut Vec<u8>) {
+    let state = &*sight.state(state);
     let interval = HEARTBEAT_INTERVAL.as_secs_f64();
     match content_type {
         ContentType::Json => Writer::new(out).object(|object| {
             object.text("type", "SUBSCRIBED");
             object.object("subscribed", |object| {
-                write_json(object.key("get_state"), Part::State, state);
+                write_json(object.key("get_state"), Part::State, state, sight);
                 object.value("heartbeat_interval_seconds", &interval);
             });
         }),
@@ -95,7 +97,7 @@ pub(crate) fn subscribed(state: &State, content_type: ContentType, out: &mut Vec
                 heartbeat_interval_seconds: Some(interval),
             }
             .encode_to_vec();
-            let state = protobuf(Part::State, state);
+            let state = protobuf(Part::State, state, sight);
             out.reserve(head.len() + state.len() + tail.len() + 32);
             out.extend_from_slice(&head);
             wire::nested_from(out, 2, wire::nested_len(1, state.len()) + tail.len(), |out| {
@@ -106,11 +108,12 @@ pub(crate) fn subscribed(state: &State, content_type: ContentType, out: &mut Vec
     }
 }
 
-fn write_json(out: Writer<'_>, part: Part, state: &State) {
+/// Writes what is left of a part; `state` is only what `sight` leaves of it, but for resources.
+fn write_json(out: Writer<'_>, part: Part, state: &State, sight: &Sight) {
     out.object(|object| match part {
         Part::State => {
             for (_, part) in PARTS {
-                write_json(object.key(part.names().1), part, state);
+                write_json(object.key(part.names().1), part, state, sight);
             }
         }
         Part::Tasks => {
@@ -138,27 +141,33 @@ fn write_json(out: Writer<'_>, part: Part, state: &State) {
         }
         Part::Agents => {
             object.array("agents", |array| {
-                state
-                    .agents
-                    .values()
-                    .for_each(|entry| array.raw(entry.message().json()));
+                state.agents.values().for_each(|entry| {
+                    if sight.all_roles() {
+                        array.raw(entry.message().json());
+                    } else {
+                        array.value(&sight.agent(entry.message()));
+                    }
+                });
             });
             object.array("recovered_agents", |array| {
-                state
-                    .recovered_agents
-                    .values()
-                    .for_each(|info| array.raw(info.json()));
+                state.recovered_agents.values().for_each(|info| {
+                    if sight.all_roles() {
+                        array.raw(info.json());
+                    } else {
+                        array.value(&sight.agent_info(info));
+                    }
+                });
             });
         }
     });
 }
 
 /// The content of the part's message.
-fn protobuf(part: Part, state: &State) -> Vec<u8> {
+fn protobuf(part: Part, state: &State, sight: &Sight) -> Vec<u8> {
     let mut out = Vec::new();
     match part {
         Part::State => {
-            let parts = PARTS.map(|(number, part)| (number, protobuf(part, state)));
+            let parts = PARTS.map(|(number, part)| (number, protobuf(part, state, sight)));
             out.reserve(
                 parts
                     .iter()
@@ -184,14 +193,20 @@ fn protobuf(part: Part, state: &State) -> Vec<u8> {
             all.for_each(|(_, entry)| wire::message(&mut out, 2, &messages::framework(entry)));
         }
         Part::Agents => {
-            state
-                .agents
-                .values()
-                .for_each(|entry| wire::nested(&mut out, 1, entry.message().protobuf()));
-            state
-                .recovered_agents
-                .values()
-                .for_each(|info| wire::nested(&mut out, 2, info.protobuf()));
+            state.agents.values().for_each(|entry| {
+                if sight.all_roles() {
+                    wire::nested(&mut out, 1, entry.message().protobuf());
+                } else {
+                    wire::message(&mut out, 1, &sight.agent(entry.message()));
+                }
+            });
+            state.recovered_agents.values().for_each(|info| {
+                if sight.all_roles() {
+                    wire::nested(&mut out, 2, info.protobuf());
+                } else {
+                    wire::message(&mut out, 2, &sight.agent_info(info));
+                }
+            });
         }
     }
     out

@@ -1,6 +1,6 @@
 //! The endpoints of before v1 that change something (facts: master-http.md §5).
 
-use http::{Method, StatusCode};
+use http::Method;
 use process::Context;
 use process::http::{Query, Reply, Request, Response};
 use proto::json::{self, Json, Writer};
@@ -8,33 +8,43 @@ use proto::v1;
 use proto::v1::master::call::{StartMaintenance, UpdateWeights};
 use proto::v1::offer::operation::Create;
 
+use super::v0_routes::closed;
 use super::writes::{self, Gap};
-use crate::core::{FrameworkId, OperatorAction};
+use crate::core::FrameworkId;
+use crate::flags::security::{READONLY, READWRITE};
 use crate::process::MasterProcess;
 
 impl MasterProcess {
     /// Binds the paths of this file.
     pub(super) fn install_writes(context: &mut Context<Self>) {
-        context.route("/teardown", |this, context, request| {
+        closed(context, READWRITE, "/teardown", |this, context, request| {
             this.on_teardown(context, &request)
         });
-        context.route("/quota", |this, _, request| this.on_quota(&request));
-        context.route("/weights", |this, _, request| this.on_weights(&request));
-        context.route("/maintenance/schedule", |this, _, request| {
+        closed(context, READWRITE, "/quota", |this, _, request| {
+            this.on_quota(&request)
+        });
+        closed(context, READWRITE, "/weights", |this, _, request| {
+            this.on_weights(&request)
+        });
+        closed(context, READWRITE, "/maintenance/schedule", |this, _, request| {
             this.on_schedule(&request)
         });
-        context.route("/maintenance/status", |this, _, request| {
+        closed(context, READONLY, "/maintenance/status", |this, _, request| {
             this.on_maintenance_status(&request)
         });
-        context.route("/machine/down", |this, _, request| this.on_machines(&request));
-        context.route("/machine/up", |this, _, request| this.on_machines(&request));
+        closed(context, READWRITE, "/machine/down", |this, _, request| {
+            this.on_machines(&request)
+        });
+        closed(context, READWRITE, "/machine/up", |this, _, request| {
+            this.on_machines(&request)
+        });
         for (path, list, optional) in [
             ("/reserve", "resources", Some("source")),
             ("/unreserve", "resources", None),
             ("/create-volumes", "volumes", None),
             ("/destroy-volumes", "volumes", None),
         ] {
-            context.route(path, move |this, _, request| {
+            closed(context, READWRITE, path, move |this, _, request| {
                 this.on_resources(&request, list, optional)
             });
         }
@@ -47,11 +57,7 @@ impl MasterProcess {
         };
         match form.get("frameworkId") {
             None => missing_parameter("frameworkId").into(),
-            Some(id) => self.operate(
-                context,
-                OperatorAction::Teardown(FrameworkId::from(id)),
-                StatusCode::OK,
-            ),
+            Some(id) => self.tear_down(context, request.principal.as_ref(), FrameworkId::from(id)),
         }
     }
 
@@ -98,7 +104,10 @@ impl MasterProcess {
         match request.method {
             Method::POST => self.on_set_quota(request),
             Method::DELETE => self.on_remove_quota(request),
-            _ => Response::json(json::to_vec(&self.quota_status()), request.jsonp()),
+            _ => {
+                let quotas = self.quota_status(request.principal.as_ref());
+                Response::json(json::to_vec(&quotas), request.jsonp())
+            }
         }
     }
 
@@ -146,9 +155,11 @@ impl MasterProcess {
         if request.method == Method::PUT {
             return self.on_update_weights(request);
         }
+        let sight = self.sight(request.principal.as_ref());
         let mut out = Vec::new();
         Writer::new(&mut out).array(|array| {
-            for (role, weight) in &self.core.state().weights {
+            let weights = self.core.state().weights.iter();
+            for (role, weight) in weights.filter(|(role, _)| sight.role(role)) {
                 array.object(|object| {
                     object.text("role", role);
                     object.value("weight", weight);
@@ -211,8 +222,8 @@ impl MasterProcess {
             return Err(refusal.into());
         }
         let method = request.method.as_str();
-        // HEAD is GET without the body, which the server leaves out.
-        if methods.contains(&method) || (method == "HEAD" && methods.contains(&"GET")) {
+        // Compat: HEAD is not taken for GET here.
+        if methods.contains(&method) {
             return Ok(());
         }
         Err(Response::method_not_allowed(methods, Some(method)).into())

@@ -1,5 +1,6 @@
 //! The master's flags: the table, and what it means.
 
+pub mod security;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use process::logging;
 use proto::v1::DomainInfo;
 use resources::{Name, Quantities};
 
+pub use security::Security;
 pub use table::TABLE;
 
 /// What a command line asks for.
@@ -72,6 +74,8 @@ pub struct Flags {
     pub roles: Option<BTreeSet<String>>,
     /// Weights of roles, for a registry that holds none.
     pub weights: BTreeMap<String, f64>,
+    /// Authentication, authorization and limits.
+    pub security: Security,
     /// The least severity that is logged.
     pub severity: logging::Severity,
     /// Endpoints that answer 403.
@@ -137,6 +141,7 @@ impl Flags {
             recovery_agent_removal_limit: percentage(&values)?,
             allocator: allocator(&values)?,
             weights: weights(&values)?,
+            security: Security::new(&values)?,
             roles: values.text("roles").map(roles),
             severity: text(&values, "logging_level", "expected INFO, WARNING or ERROR")?
                 .unwrap_or(logging::Severity::Info),

@@ -9,14 +9,13 @@ pub const TABLE: Table = Table {
     flags: &[COMMON, MASTER, OWN],
 };
 
-const AUTHENTICATION: &str = "authentication and authorization are not built in";
 const CONSTRAINTS: &str = "offer constraints with regular expressions are not heeded";
 const MODULES: &str = "modules cannot be loaded";
 const PROGRAMS: &str = "no program is run to find an address; --ip names it";
 
 /// The flags Mesos has.
 const MASTER: &[Flag] = &[
-    Flag::optional("acls", Kind::Json, "ACLs for the local authorizer; ignored with other authorizers; unset = no authorization").refused(AUTHENTICATION),
+    Flag::optional("acls", Kind::Json, "ACLs for the local authorizer; ignored with other authorizers; unset = no authorization"),
     Flag::optional("advertise_ip", Kind::Text, "Address told to others; not bound"),
     Flag::optional("advertise_port", Kind::Text, "Port told to others; not bound"),
     Flag::new("agent_ping_timeout", Kind::Duration, "15secs", "Ping reply limit; 1secs..15mins").alias(&["slave_ping_timeout"]),
@@ -26,16 +25,16 @@ const MASTER: &[Flag] = &[
     Flag::new("allocator", Kind::Text, "hierarchical", "Allocator implementation").refused("only 'hierarchical' is built in"),
     Flag::new("allocator_agent_recovery_factor", Kind::Double, "0.8", "Share of previously known agents that must re-register after failover before offers resume"),
     Flag::new("allocator_recovery_timeout", Kind::Duration, "10mins", "Latest time after election at which offers resume regardless of the recovery factor"),
-    Flag::new("authenticate_agents", Kind::Bool, "false", "Agents must authenticate").alias(&["authenticate_slaves"]).refused(AUTHENTICATION),
-    Flag::new("authenticate_frameworks", Kind::Bool, "false", "Driver (libprocess) frameworks must authenticate").alias(&["authenticate"]).refused(AUTHENTICATION),
-    Flag::new("authenticate_http_frameworks", Kind::Bool, "false", "Require authentication on /api/v1/scheduler; needs http_framework_authenticators").refused(AUTHENTICATION),
-    Flag::new("authenticate_http_readonly", Kind::Bool, "false", "Require authentication in the read-only HTTP realm").refused(AUTHENTICATION),
-    Flag::new("authenticate_http_readwrite", Kind::Bool, "false", "Require authentication in the read-write HTTP realm").alias(&["authenticate_http"]).refused(AUTHENTICATION),
-    Flag::new("authentication_v0_timeout", Kind::Duration, "15secs", "Limit for one libprocess (CRAM-MD5) authentication").refused(AUTHENTICATION),
+    Flag::new("authenticate_agents", Kind::Bool, "false", "Agents must authenticate").alias(&["authenticate_slaves"]).refused("drivers and agents are not asked for proofs yet"),
+    Flag::new("authenticate_frameworks", Kind::Bool, "false", "Driver (libprocess) frameworks must authenticate").alias(&["authenticate"]).refused("drivers and agents are not asked for proofs yet"),
+    Flag::new("authenticate_http_frameworks", Kind::Bool, "false", "Require authentication on /api/v1/scheduler; needs http_framework_authenticators"),
+    Flag::new("authenticate_http_readonly", Kind::Bool, "false", "Require authentication in the read-only HTTP realm"),
+    Flag::new("authenticate_http_readwrite", Kind::Bool, "false", "Require authentication in the read-write HTTP realm").alias(&["authenticate_http"]),
+    Flag::new("authentication_v0_timeout", Kind::Duration, "15secs", "Limit for one libprocess (CRAM-MD5) authentication").refused("drivers and agents are not asked for proofs yet"),
     Flag::new("authenticators", Kind::Text, "crammd5", "Libprocess authenticator implementation").refused("only 'crammd5' is built in"),
     Flag::new("authorizers", Kind::Text, "local", "Authorizer implementation; only one").refused("only 'local' is built in"),
     Flag::optional("cluster", Kind::Text, "Display name of the cluster"),
-    Flag::optional("credentials", Kind::Path, "JSON credentials file (see authorization.tsv) for framework, agent and HTTP authentication").refused(AUTHENTICATION),
+    Flag::optional("credentials", Kind::Path, "JSON credentials file (see authorization.tsv) for framework, agent and HTTP authentication"),
     Flag::optional("domain", Kind::Json, "Fault domain {\"fault_domain\":{\"region\":{\"name\"},\"zone\":{\"name\"}}}; both names required"),
     Flag::optional("fair_sharing_excluded_resource_names", Kind::Text, "Resource names left out of the fair share computation"),
     Flag::new("filter_gpu_resources", Kind::Bool, "true", "Offer GPU agents only to GPU_RESOURCES frameworks"),
@@ -44,8 +43,8 @@ const MASTER: &[Flag] = &[
     Flag::optional("hooks", Kind::Text, "Hook modules to install").refused(MODULES),
     Flag::optional("hostname", Kind::Text, "Name to advertise instead of the resolved one; wins over hostname_lookup"),
     Flag::new("hostname_lookup", Kind::Bool, "true", "Resolve the advertised hostname from the IP; with false the IP text itself is used"),
-    Flag::new("http_authenticators", Kind::Text, "basic", "HTTP authenticators; several are tried in order").refused(AUTHENTICATION),
-    Flag::optional("http_framework_authenticators", Kind::Text, "HTTP authenticator for /api/v1/scheduler (e.g. basic)").refused(AUTHENTICATION),
+    Flag::new("http_authenticators", Kind::Text, "basic", "HTTP authenticators; several are tried in order"),
+    Flag::optional("http_framework_authenticators", Kind::Text, "HTTP authenticator for /api/v1/scheduler (e.g. basic)"),
     Flag::optional("ip", Kind::Text, "Address to bind; excludes ip_discovery_command; exported as LIBPROCESS_IP"),
     Flag::optional("ip_discovery_command", Kind::Text, "Program printing the address to bind; excludes ip").refused(PROGRAMS),
     Flag::new("log_auto_initialize", Kind::Bool, "true", "Initialise an empty replicated log automatically").refused("there is no tool that initialises a registry by hand"),
@@ -67,7 +66,7 @@ const MASTER: &[Flag] = &[
     Flag::new("port", Kind::Int, "5050", "Port to bind; exported as LIBPROCESS_PORT"),
     Flag::new("publish_per_framework_metrics", Kind::Bool, "true", "Publish the per-framework metric set"),
     Flag::optional("quorum", Kind::Int, "Number of log replicas that must agree; needed with zk and replicated_log; must exceed half of the masters").accepted("without ZooKeeper the registry has one replica; Mesos does not look at the flag then either"),
-    Flag::optional("rate_limits", Kind::Json, "Message rate limits per principal for driver frameworks").refused(AUTHENTICATION),
+    Flag::optional("rate_limits", Kind::Json, "Message rate limits per principal for driver frameworks").refused("drivers and agents are not asked for proofs yet"),
     Flag::new("recovery_agent_removal_limit", Kind::Text, "100%", "If more than this share of agents would be marked unreachable after failover the master exits instead; 0%..100%").alias(&["recovery_slave_removal_limit"]),
     Flag::new("registry", Kind::Text, "replicated_log", "Registry storage: replicated_log or in_memory"),
     Flag::new("registry_fetch_timeout", Kind::Duration, "1mins", "Limit for loading the registry at election; exceeding it ends the process"),

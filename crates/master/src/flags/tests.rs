@@ -80,8 +80,6 @@ fn values_out_of_range_are_refused() {
 #[test]
 fn what_is_not_built_in_is_refused_with_a_reason() {
     for flag in [
-        "--authenticate_frameworks",
-        "--acls={}",
         "--zk=zk://h:1/m",
         "--registry_strict",
         "--modules={}",

@@ -11,6 +11,7 @@
 //! takes to encode and send.
 
 mod events;
+mod notice;
 mod ring;
 mod subscription;
 
@@ -27,8 +28,9 @@ use proto::ContentType;
 use tokio::sync::Notify;
 
 pub(crate) use events::{heartbeat, record};
+pub(crate) use notice::{Notice, Users};
 use ring::Ring;
-pub use subscription::Subscription;
+pub use subscription::{Filter, Shown, Subscription};
 
 /// What a hub carries.
 pub trait Event: Send + Sync + 'static {
@@ -177,6 +179,16 @@ impl<E: Event> Hub<E> {
         content_type: ContentType,
         closer: impl FnOnce() + Send + 'static,
     ) -> Subscription<E> {
+        self.subscribe_filtered(content_type, None, closer)
+    }
+
+    /// As [`Hub::subscribe`], for somebody who may not see everything.
+    pub fn subscribe_filtered(
+        &self,
+        content_type: ContentType,
+        filter: Option<Filter<E>>,
+        closer: impl FnOnce() + Send + 'static,
+    ) -> Subscription<E> {
         let (id, cursor, evicted) = {
             let mut state = self.shared.state.lock();
             let mut evicted = Vec::new();
@@ -202,7 +214,7 @@ impl<E: Event> Hub<E> {
         for subscriber in evicted {
             subscriber.retire();
         }
-        Subscription::new(Arc::clone(&self.shared), id, cursor, content_type)
+        Subscription::new(Arc::clone(&self.shared), id, cursor, content_type, filter)
     }
 
     /// How its subscribers fared so far.

@@ -18,18 +18,39 @@ const BATCH: usize = 64;
 /// Weight taken at a time: what a subscriber may pin beyond the ring's own limit.
 const BATCH_WEIGHT: usize = 256 << 10;
 
+/// What of an event is shown to a subscriber.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// All of it: the record that everybody shares.
+    Whole,
+    /// Nothing.
+    Hidden,
+    /// This record instead.
+    Instead(Bytes),
+}
+
+/// Decides what of each event is shown, on the subscriber's own thread.
+pub type Filter<E> = Box<dyn Fn(&E, ContentType) -> Shown + Send>;
+
 /// A stream of records. Ends when the subscriber was closed to make room, cut off, or the hub is gone.
 pub struct Subscription<E: Event> {
     hub: Arc<Shared<E>>,
     id: u64,
     cursor: u64,
     content_type: ContentType,
+    filter: Option<Filter<E>>,
     ready: VecDeque<Bytes>,
     beat: Beat,
 }
 
 impl<E: Event> Subscription<E> {
-    pub(super) fn new(hub: Arc<Shared<E>>, id: u64, cursor: u64, content_type: ContentType) -> Self {
+    pub(super) fn new(
+        hub: Arc<Shared<E>>,
+        id: u64,
+        cursor: u64,
+        content_type: ContentType,
+        filter: Option<Filter<E>>,
+    ) -> Self {
         let beat = (hub.beat)();
         // Compat: the first heartbeat follows the snapshot at once.
         let ready = VecDeque::from([heartbeat(content_type)]);
@@ -38,6 +59,7 @@ impl<E: Event> Subscription<E> {
             id,
             cursor,
             content_type,
+            filter,
             ready,
             beat,
         }
@@ -61,14 +83,21 @@ impl<E: Event> Subscription<E> {
             }
             return Poll::Ready(Some(heartbeat(self.content_type)));
         }
-        match self.take(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(false) => Poll::Ready(None),
-            Poll::Ready(true) => Poll::Ready(self.ready.pop_front()),
+        loop {
+            match self.take(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(false) => return Poll::Ready(None),
+                // What was taken may all be hidden.
+                Poll::Ready(true) => {
+                    if let Some(record) = self.ready.pop_front() {
+                        return Poll::Ready(Some(record));
+                    }
+                }
+            }
         }
     }
 
-    /// Fills `ready` from the ring: true if there was something, false if this is the end.
+    /// Fills `ready` from the ring: true if there was something (be it hidden), false if this is the end.
     fn take(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         let mut entries = Vec::new();
         {
@@ -103,8 +132,18 @@ impl<E: Event> Subscription<E> {
             subscriber.cursor = self.cursor;
             subscriber.waker = None;
         }
-        self.ready
-            .extend(entries.iter().map(|entry| entry.record(self.content_type)));
+        let (content_type, filter) = (self.content_type, &self.filter);
+        let shown = entries.iter().filter_map(|entry| {
+            let shown = filter
+                .as_ref()
+                .map_or(Shown::Whole, |filter| filter(&entry.event, content_type));
+            match shown {
+                Shown::Whole => Some(entry.record(content_type)),
+                Shown::Hidden => None,
+                Shown::Instead(record) => Some(record),
+            }
+        });
+        self.ready.extend(shown);
         Poll::Ready(true)
     }
 }

@@ -40,7 +40,8 @@ impl MasterProcess {
             Output::CloseStream(stream) => drop(self.streams.remove(&stream)),
             Output::Publish(event) => {
                 self.frameworks.published(&event);
-                self.hub.publish(event);
+                let notice = self.notice(event);
+                self.hub.publish(notice);
             }
             Output::Store { write, operations } => {
                 let master = context.handle();

@@ -8,16 +8,17 @@ use std::task::{Context as TaskContext, Poll};
 
 use ::process::Context;
 use ::process::http::{Body, Reply, Response};
+use auth::Principal;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Frame;
 use proto::ContentType;
 use tokio::sync::OnceCell;
 
-use super::MasterProcess;
-use crate::api::subscribed;
-use crate::core::{OperatorEvent, State};
-use crate::hub::{self, Subscription};
+use super::{MasterProcess, visibility};
+use crate::api::{Sight, subscribed};
+use crate::core::State;
+use crate::hub::{self, Notice, Subscription};
 
 /// SUBSCRIBED records that are being made or sent, by content type: subscribers that come to the same state share one.
 #[derive(Default)]
@@ -43,15 +44,22 @@ impl MasterProcess {
     pub(crate) fn on_operator_subscribe(
         &mut self,
         _context: &mut Context<Self>,
+        caller: Option<&Principal>,
         accept: ContentType,
     ) -> Reply {
         let state = self.core.snapshot();
-        let cell = self.snapshots.record(state.version, accept);
+        let sight = self.sight(caller);
+        let cell = if sight.is_everything() {
+            self.snapshots.record(state.version, accept)
+        } else {
+            Arc::default()
+        };
         let closer = ::process::http::Closer::new();
         let cut = closer.clone();
-        let subscription = self.hub.subscribe(accept, move || cut.close());
+        let filter = visibility::filter(sight.clone());
+        let subscription = self.hub.subscribe_filtered(accept, filter, move || cut.close());
         Reply::later(async move {
-            let Some(first) = snapshot_record(&cell, state, accept).await else {
+            let Some(first) = snapshot_record(&cell, state, sight, accept).await else {
                 return Response::internal_error("Failed to make the snapshot");
             };
             let body = Body::from_http_body(Events {
@@ -65,9 +73,14 @@ impl MasterProcess {
     }
 }
 
-async fn snapshot_record(cell: &OnceCell<Bytes>, state: State, accept: ContentType) -> Option<Bytes> {
+async fn snapshot_record(
+    cell: &OnceCell<Bytes>,
+    state: State,
+    sight: Sight,
+    accept: ContentType,
+) -> Option<Bytes> {
     let make = || async move {
-        tokio::task::spawn_blocking(move || hub::record(|out| subscribed(&state, accept, out))).await
+        tokio::task::spawn_blocking(move || hub::record(|out| subscribed(&state, &sight, accept, out))).await
     };
     cell.get_or_try_init(make).await.ok().cloned()
 }
@@ -76,7 +89,7 @@ async fn snapshot_record(cell: &OnceCell<Bytes>, state: State, accept: ContentTy
 struct Events {
     /// The snapshot, and what lets others share it: kept until it is handed over, not as long as the stream lasts.
     opening: Option<(Bytes, Arc<OnceCell<Bytes>>)>,
-    subscription: Subscription<OperatorEvent>,
+    subscription: Subscription<Notice>,
 }
 
 impl http_body::Body for Events {

@@ -7,10 +7,11 @@ use proto::v1;
 use resources::Resources;
 
 use super::amounts;
+use crate::api::Sight;
 use crate::core::Agent;
 
 /// The members that `/state`, `/slaves` and `/state-summary` have in common.
-pub(super) fn summary(object: &mut Object<'_>, agent: &Agent) {
+pub(super) fn summary(object: &mut Object<'_>, agent: &Agent, sight: &Sight) {
     object.text("id", agent.id.as_str());
     object.text("hostname", &agent.info.hostname);
     object.value("port", &agent.info.port());
@@ -26,7 +27,7 @@ pub(super) fn summary(object: &mut Object<'_>, agent: &Agent) {
     amounts::resources(object.key("used_resources"), &used);
     amounts::resources(object.key("offered_resources"), &agent.offered);
     object.object("reserved_resources", |object| {
-        for role in reserved_roles(&agent.total) {
+        for role in reserved_roles(&agent.total, sight) {
             amounts::resources(object.key(&role), &agent.total.reserved(&role));
         }
     });
@@ -42,15 +43,16 @@ pub(super) fn summary(object: &mut Object<'_>, agent: &Agent) {
 }
 
 /// What `/slaves` has besides.
-pub(super) fn full(object: &mut Object<'_>, agent: &Agent) {
+pub(super) fn full(object: &mut Object<'_>, agent: &Agent, sight: &Sight) {
+    let full = |out: Writer<'_>, resources: &Resources| amounts::full(out, &sight.resources(resources));
     object.object("reserved_resources_full", |object| {
-        for role in reserved_roles(&agent.total) {
-            amounts::full(object.key(&role), &agent.total.reserved(&role));
+        for role in reserved_roles(&agent.total, sight) {
+            full(object.key(&role), &agent.total.reserved(&role));
         }
     });
-    amounts::full(object.key("unreserved_resources_full"), &agent.total.unreserved());
-    amounts::full(object.key("used_resources_full"), &used(agent));
-    amounts::full(object.key("offered_resources_full"), &agent.offered);
+    full(object.key("unreserved_resources_full"), &agent.total.unreserved());
+    full(object.key("used_resources_full"), &used(agent));
+    full(object.key("offered_resources_full"), &agent.offered);
 }
 
 /// An agent of the registry that is not back yet.
@@ -73,10 +75,11 @@ fn used(agent: &Agent) -> Resources {
     sum
 }
 
-fn reserved_roles(resources: &Resources) -> BTreeSet<String> {
+fn reserved_roles(resources: &Resources, sight: &Sight) -> BTreeSet<String> {
     resources
         .iter()
         .filter_map(|entry| entry.reserved_role())
+        .filter(|role| sight.role(role))
         .map(str::to_owned)
         .collect()
 }

@@ -127,13 +127,9 @@ pub(super) fn set_text(set: &Set) -> String {
     format!("{{{}}}", set.iter().collect::<Vec<_>>().join(", "))
 }
 
-/// Writes a list of resources in endpoint form.
-pub(super) fn full(out: Writer<'_>, resources: &Resources) {
-    out.array(|array| {
-        for message in resources.to_proto_endpoint() {
-            array.value(&message);
-        }
-    });
+/// Writes a list of resources, which are in endpoint form.
+pub(super) fn full(out: Writer<'_>, resources: &[v1::Resource]) {
+    out.array(|array| resources.iter().for_each(|message| array.value(message)));
 }
 
 #[cfg(test)]

@@ -5,18 +5,19 @@ use proto::json::Writer;
 use proto::v1;
 
 use super::{agent, framework, task};
+use crate::api::Sight;
 use crate::core::{Framework, State};
 
 /// `/slaves`, of one agent or of all.
-pub(crate) fn slaves(state: &State, id: Option<&str>) -> Vec<u8> {
+pub(crate) fn slaves(state: &State, sight: &Sight, id: Option<&str>) -> Vec<u8> {
     let wanted = |candidate: &str| id.is_none_or(|id| id == candidate);
     let mut out = Vec::new();
     Writer::new(&mut out).object(|object| {
         object.array("slaves", |array| {
             for entry in state.agents.values().filter(|entry| wanted(entry.id.as_str())) {
                 array.object(|object| {
-                    agent::summary(object, entry);
-                    agent::full(object, entry);
+                    agent::summary(object, entry, sight);
+                    agent::full(object, entry, sight);
                 });
             }
         });
@@ -32,7 +33,8 @@ pub(crate) fn slaves(state: &State, id: Option<&str>) -> Vec<u8> {
 }
 
 /// `/frameworks`, of one framework or of all.
-pub(crate) fn frameworks(state: &State, id: Option<&str>) -> Vec<u8> {
+pub(crate) fn frameworks(state: &State, sight: &Sight, id: Option<&str>) -> Vec<u8> {
+    let state = &*sight.state(state);
     let wanted = |candidate: &Framework| id.is_none_or(|id| id == candidate.id.as_str());
     let mut out = Vec::new();
     Writer::new(&mut out).object(|object| {
@@ -83,7 +85,8 @@ impl TaskQuery {
 }
 
 /// `/tasks`: those of active and completed frameworks, by the time of their first status.
-pub(crate) fn tasks(state: &State, query: &TaskQuery) -> Vec<u8> {
+pub(crate) fn tasks(state: &State, sight: &Sight, query: &TaskQuery) -> Vec<u8> {
+    let state = &*sight.state(state);
     let frameworks = state
         .frameworks
         .values()

@@ -7,6 +7,7 @@ use proto::v1;
 use resources::{Quantities, Resources};
 
 use super::amounts;
+use crate::api::Sight;
 use crate::core::State;
 
 /// What is known of a role. Amounts include those of roles below it.
@@ -119,11 +120,11 @@ fn scalars(object: &mut Object<'_>, scalars: &BTreeMap<String, v1::value::Scalar
 }
 
 /// `/roles`.
-pub(crate) fn roles_json(state: &State) -> Vec<u8> {
+pub(crate) fn roles_json(state: &State, sight: &Sight) -> Vec<u8> {
     let mut out = Vec::new();
     Writer::new(&mut out).object(|object| {
         object.array("roles", |array| {
-            for (name, role) in roles(state) {
+            for (name, role) in roles(state).into_iter().filter(|(name, _)| sight.role(name)) {
                 array.object(|object| {
                     object.text("name", &name);
                     object.value("weight", &role.weight());

@@ -3,19 +3,20 @@
 use proto::json::{Object, Writer};
 
 use super::{agent, framework};
-use crate::api::Info;
+use crate::api::{Info, Sight};
 use crate::core::State;
 
 /// The whole state. With 200,000 tasks this is 130 MB; it grows in place and is sent as it is.
-pub(crate) fn state(state: &State, info: &Info) -> Vec<u8> {
+pub(crate) fn state(state: &State, sight: &Sight, info: &Info) -> Vec<u8> {
+    let state = &*sight.state(state);
     let mut out = Vec::with_capacity(estimate(state));
     Writer::new(&mut out).object(|object| {
-        server(object, state, info);
+        server(object, state, sight, info);
         object.array("slaves", |array| {
             state
                 .agents
                 .values()
-                .for_each(|entry| array.object(|object| agent::summary(object, entry)));
+                .for_each(|entry| array.object(|object| agent::summary(object, entry, sight)));
         });
         object.array("recovered_slaves", |array| {
             state
@@ -46,7 +47,7 @@ fn estimate(state: &State) -> usize {
     8192 + state.agents.len() * 1200 + tasks * 700
 }
 
-fn server(object: &mut Object<'_>, state: &State, info: &Info) {
+fn server(object: &mut Object<'_>, state: &State, sight: &Sight, info: &Info) {
     info.build.write(object);
     object.value("start_time", &info.start_time);
     object.optional("elected_time", info.elected_time.as_ref());
@@ -71,6 +72,9 @@ fn server(object: &mut Object<'_>, state: &State, info: &Info) {
             object.text("hostname", info.master.hostname());
             object.optional("domain", info.master.domain.as_ref());
         });
+    }
+    if !sight.flags {
+        return;
     }
     for name in ["cluster", "log_dir", "external_log_file"] {
         if let Some((_, value)) = info.flags.iter().find(|(flag, _)| *flag == name) {

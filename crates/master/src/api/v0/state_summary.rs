@@ -7,7 +7,7 @@ use proto::v1::{self, TaskState};
 
 use super::lists::all_tasks;
 use super::{agent, framework};
-use crate::api::Info;
+use crate::api::{Info, Sight};
 use crate::core::State;
 
 /// The states that are counted, in the order they are shown.
@@ -48,14 +48,14 @@ impl<'a> Tally<'a> {
 }
 
 /// Agents and frameworks with the counts of their tasks, but not the tasks.
-pub(crate) fn state_summary(state: &State, info: &Info) -> Vec<u8> {
+pub(crate) fn state_summary(state: &State, sight: &Sight, info: &Info) -> Vec<u8> {
+    // Compat: tasks are counted, whether they may be seen by themselves or not.
+    let sight = &sight.of_frameworks();
+    let state = &*sight.state(state);
     let mut by_agent: BTreeMap<&str, Tally<'_>> = BTreeMap::new();
     let mut by_framework: BTreeMap<&str, Tally<'_>> = BTreeMap::new();
-    for entry in state
-        .frameworks
-        .values()
-        .chain(state.completed_frameworks.iter().map(|(_, entry)| entry))
-    {
+    // Compat: completed frameworks count nowhere.
+    for entry in state.frameworks.values() {
         let own = by_framework.entry(entry.id.as_str()).or_default();
         for task in all_tasks(entry) {
             own.add(task, &task.agent_id.value);
@@ -75,7 +75,7 @@ pub(crate) fn state_summary(state: &State, info: &Info) -> Vec<u8> {
         object.array("slaves", |array| {
             for entry in state.agents.values() {
                 array.object(|object| {
-                    agent::summary(object, entry);
+                    agent::summary(object, entry, sight);
                     by_agent
                         .get(entry.id.as_str())
                         .unwrap_or(&none)

@@ -1,0 +1,414 @@
+//! Realms, permissions and filtered answers of a master, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod support;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use master::Server;
+use serde_json::{Value, json};
+use support::{Answer, JSON, Stream, http, master, subscribe, until};
+
+/// A file of credentials: `ops`, `eve` and `web`, each with its name and `-secret` as the secret.
+fn credentials() -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let list: Vec<Value> = ["ops", "eve", "web"]
+        .iter()
+        .map(|name| json!({"principal": name, "secret": format!("{name}-secret")}))
+        .collect();
+    file.write_all(json!({ "credentials": list }).to_string().as_bytes())
+        .unwrap();
+    file
+}
+
+fn basic(name: &str) -> String {
+    use base64::Engine as _;
+    let pair = format!("{name}:{name}-secret");
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+const CLOSED: &[&str] = &[
+    "--authenticate_http_readonly",
+    "--authenticate_http_readwrite",
+    "--authenticate_http_frameworks",
+    "--http_framework_authenticators=basic",
+];
+
+async fn closed(acls: Option<&Value>) -> (tempfile::NamedTempFile, Server) {
+    closed_with(acls, &[]).await
+}
+
+async fn closed_with(acls: Option<&Value>, more: &[&str]) -> (tempfile::NamedTempFile, Server) {
+    let file = credentials();
+    let mut flags = [CLOSED, more].concat();
+    let path = format!("--credentials={}", file.path().display());
+    flags.push(&path);
+    let acls = acls.map(|acls| format!("--acls={acls}"));
+    flags.extend(acls.as_deref());
+    let server = master(&flags).await;
+    let to = server.address();
+    until(async || v1(to, "ops", &json!({"type": "GET_HEALTH"})).await.status == 200).await;
+    (file, server)
+}
+
+/// A request of somebody; of nobody with an empty name.
+async fn ask(to: SocketAddr, name: &str, method: &str, path: &str, body: &[u8]) -> Answer {
+    let authorization = basic(name);
+    let mut headers = JSON.to_vec();
+    if !name.is_empty() {
+        headers.push(("authorization", &authorization));
+    }
+    http(to, method, path, &headers, body).await
+}
+
+async fn get(to: SocketAddr, name: &str, path: &str) -> Answer {
+    ask(to, name, "GET", path, b"").await
+}
+
+async fn v1(to: SocketAddr, name: &str, call: &Value) -> Answer {
+    ask(to, name, "POST", "/api/v1", call.to_string().as_bytes()).await
+}
+
+/// A framework of `web` whose tasks run as `user`.
+struct Scheduler {
+    id: Value,
+    stream_id: String,
+    _events: Stream,
+}
+
+async fn framework(to: SocketAddr, principal: &str, name: &str, user: &str) -> Scheduler {
+    let info = json!({"user": user, "name": name, "principal": principal});
+    let call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}});
+    let authorization = basic(principal);
+    let headers = [JSON[0], JSON[1], ("authorization", &authorization)];
+    let (answer, mut events) = subscribe(to, "/api/v1/scheduler", &headers, &call).await;
+    assert_eq!(answer.status, 200);
+    let subscribed = events.event().await.unwrap();
+    Scheduler {
+        id: subscribed["subscribed"]["framework_id"].clone(),
+        stream_id: answer.header("mesos-stream-id").unwrap().to_owned(),
+        _events: events,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_endpoint_has_its_realm() {
+    let (_file, server) = closed(None).await;
+    let to = server.address();
+    let readonly = [
+        "/state",
+        "/master/state",
+        "/state-summary",
+        "/slaves",
+        "/frameworks",
+        "/tasks",
+        "/roles",
+        "/flags",
+        "/maintenance/status",
+        "/metrics/snapshot",
+        "/files/debug",
+        "/files/browse?path=/x",
+        "/registrar(1)/registry",
+    ];
+    let readwrite = [
+        "/api/v1",
+        "/teardown",
+        "/quota",
+        "/weights",
+        "/maintenance/schedule",
+        "/machine/up",
+        "/machine/down",
+        "/reserve",
+        "/unreserve",
+        "/create-volumes",
+        "/destroy-volumes",
+        "/logging/toggle",
+    ];
+    let scheduler = ["/api/v1/scheduler"];
+    for (realm, paths) in [
+        ("mesos-master-readonly", &readonly[..]),
+        ("mesos-master-readwrite", &readwrite),
+        ("mesos-master-scheduler", &scheduler),
+    ] {
+        for path in paths {
+            let answer = get(to, "", path).await;
+            assert_eq!(
+                (answer.status, answer.text().as_str()),
+                (401, "401 Unauthorized."),
+                "{path}"
+            );
+            let challenge = format!("Basic realm=\"{realm}\"");
+            assert_eq!(
+                answer.header("www-authenticate"),
+                Some(challenge.as_str()),
+                "{path}"
+            );
+            assert_ne!(get(to, "ops", path).await.status, 401, "{path}");
+            // A secret that is wrong by one letter.
+            let wrong = basic("ops").replace('=', "A");
+            let answer = http(to, "GET", path, &[("authorization", &wrong)], b"").await;
+            assert_eq!(answer.status, 401, "{path}");
+        }
+    }
+    for path in [
+        "/health",
+        "/redirect",
+        "/version",
+        "/help",
+        "/system/stats.json",
+        "/__processes__",
+    ] {
+        assert_ne!(get(to, "", path).await.status, 401, "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_framework_is_who_it_says_it_is() {
+    let (_file, server) = closed(None).await;
+    let to = server.address();
+    let mine = framework(to, "web", "mine", "root").await;
+    // Another principal can neither subscribe under that name nor call for the framework.
+    let info = json!({"user": "root", "name": "x", "principal": "web"});
+    let call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}});
+    let answer = ask(
+        to,
+        "eve",
+        "POST",
+        "/api/v1/scheduler",
+        call.to_string().as_bytes(),
+    )
+    .await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    let call = json!({"type": "TEARDOWN", "framework_id": mine.id});
+    let authorization = basic("eve");
+    let headers = [
+        JSON[0],
+        JSON[1],
+        ("authorization", authorization.as_str()),
+        ("mesos-stream-id", mine.stream_id.as_str()),
+    ];
+    let answer = http(
+        to,
+        "POST",
+        "/api/v1/scheduler",
+        &headers,
+        call.to_string().as_bytes(),
+    )
+    .await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(
+        v1(to, "ops", &json!({"type": "GET_FRAMEWORKS"})).await.json()["get_frameworks"]["frameworks"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    server.stop().await;
+}
+
+/// `eve` sees what runs as `www` and the role `*`, and changes nothing.
+fn acls() -> Value {
+    let eve = json!({"values": ["eve"]});
+    let none = json!({"type": "NONE"});
+    let mut acls = json!({
+        "view_frameworks": [
+            {"principals": eve, "users": {"values": ["www"]}},
+            {"principals": eve, "users": none},
+        ],
+        "view_roles": [
+            {"principals": eve, "roles": {"values": ["*"]}},
+            {"principals": eve, "roles": none},
+        ],
+        "get_endpoints": [{"principals": eve, "paths": {"values": ["/metrics/snapshot", "/logging/toggle"]}, }],
+    });
+    acls["get_endpoints"][0]["paths"] = none.clone();
+    for (list, field) in [
+        ("view_flags", "flags"),
+        ("set_log_level", "level"),
+        ("access_mesos_logs", "logs"),
+    ] {
+        acls[list] = json!([{"principals": eve, field: none}]);
+    }
+    acls["teardown_frameworks"] = json!([{"principals": eve, "framework_principals": {"values": ["eve"]}},
+        {"principals": eve, "framework_principals": none}]);
+    acls
+}
+
+fn names(frameworks: &Value) -> Vec<String> {
+    let name = |framework: &Value| {
+        let info = framework.get("framework_info").unwrap_or(framework);
+        info["name"].as_str().unwrap().to_owned()
+    };
+    let mut names: Vec<String> = frameworks.as_array().unwrap().iter().map(name).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_frameworks_are_in_no_answer() {
+    let (_file, server) = closed(Some(&acls())).await;
+    let to = server.address();
+    let _public = framework(to, "web", "public", "www").await;
+    let _private = framework(to, "web", "private", "root").await;
+    for (path, field) in [
+        ("/state", "frameworks"),
+        ("/frameworks", "frameworks"),
+        ("/state-summary", "frameworks"),
+    ] {
+        assert_eq!(
+            names(&get(to, "ops", path).await.json()[field]),
+            ["private", "public"],
+            "{path}"
+        );
+        assert_eq!(
+            names(&get(to, "eve", path).await.json()[field]),
+            ["public"],
+            "{path}"
+        );
+        assert!(!get(to, "eve", path).await.text().contains("private"), "{path}");
+    }
+    let shown = async |name: &str, kind: &str, member: &str| {
+        let answer = v1(to, name, &json!({"type": kind})).await.json();
+        let frameworks = match member {
+            "get_state" => answer[member]["get_frameworks"]["frameworks"].clone(),
+            _ => answer[member]["frameworks"].clone(),
+        };
+        names(&frameworks)
+    };
+    for (kind, member) in [("GET_STATE", "get_state"), ("GET_FRAMEWORKS", "get_frameworks")] {
+        assert_eq!(shown("ops", kind, member).await, ["private", "public"]);
+        assert_eq!(shown("eve", kind, member).await, ["public"]);
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_frameworks_are_in_no_event() {
+    let (_file, server) = closed(Some(&acls())).await;
+    let to = server.address();
+    let observe = async |name: &str| {
+        let authorization = basic(name);
+        let headers = [JSON[0], JSON[1], ("authorization", authorization.as_str())];
+        let (answer, mut stream) = subscribe(to, "/api/v1", &headers, &json!({"type": "SUBSCRIBE"})).await;
+        assert_eq!(answer.status, 200);
+        let first = stream.event().await.unwrap();
+        let snapshot = names(&first["subscribed"]["get_state"]["get_frameworks"]["frameworks"]);
+        (snapshot, stream)
+    };
+    let _before = framework(to, "web", "private-before", "root").await;
+    let ((of_ops, mut ops), (of_eve, mut eve)) = (observe("ops").await, observe("eve").await);
+    assert_eq!(of_ops, ["private-before"]);
+    assert_eq!(of_eve, [""; 0]);
+    let mut private = Vec::new();
+    for number in 0..100 {
+        private.push(framework(to, "web", &format!("private-{number}"), "root").await);
+    }
+    let _public = framework(to, "web", "public", "www").await;
+    let added = async |stream: &mut Stream| {
+        let event = stream.event_of("FRAMEWORK_ADDED").await;
+        event["framework_added"]["framework"]["framework_info"]["name"].clone()
+    };
+    assert_eq!(added(&mut eve).await, "public");
+    assert_eq!(added(&mut ops).await, "private-0");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_denied_is_denied_in_every_form() {
+    let log_dir = tempfile::tempdir().unwrap();
+    std::fs::write(log_dir.path().join("log"), "a line\n").unwrap();
+    let log = format!("--external_log_file={}", log_dir.path().join("log").display());
+    let (_file, server) = closed_with(Some(&acls()), &[&log]).await;
+    let to = server.address();
+    let web = framework(to, "web", "public", "www").await;
+    let denied = async |answer: Answer, text: &str| {
+        assert_eq!((answer.status, answer.text().as_str()), (403, text));
+    };
+    for path in ["/flags", "/metrics/snapshot", "/logging/toggle", "/files/debug"] {
+        assert_eq!(get(to, "ops", path).await.status, 200, "{path}");
+        denied(get(to, "eve", path).await, "403 Forbidden.").await;
+    }
+    let post = ask(to, "ops", "POST", "/flags", b"").await;
+    assert_eq!(post.status, 405, "with an authorizer only GET is taken");
+    for path in [
+        "/files/browse?path=/master/log",
+        "/files/read?path=/master/log&offset=0",
+        "/files/download?path=/master/log",
+    ] {
+        assert_eq!(get(to, "ops", path).await.status, 200, "{path}");
+        denied(get(to, "eve", path).await, "").await;
+    }
+    let duration = json!({"nanoseconds": 1_000_000_000});
+    let read = json!({"path": "/master/log", "offset": 0});
+    for (call, text) in [
+        (json!({"type": "GET_FLAGS"}), "403 Forbidden."),
+        (
+            json!({"type": "SET_LOGGING_LEVEL", "set_logging_level": {"level": 1, "duration": duration}}),
+            "403 Forbidden.",
+        ),
+        (
+            json!({"type": "LIST_FILES", "list_files": {"path": "/master/log"}}),
+            "",
+        ),
+        (json!({"type": "READ_FILE", "read_file": read}), ""),
+        (
+            json!({"type": "TEARDOWN", "teardown": {"framework_id": web.id}}),
+            "403 Forbidden.",
+        ),
+    ] {
+        denied(v1(to, "eve", &call).await, text).await;
+        assert_eq!(v1(to, "ops", &call).await.status, 200, "{call}");
+    }
+    let gone = json!({"type": "TEARDOWN", "teardown": {"framework_id": {"value": "nobody"}}});
+    assert_eq!(
+        v1(to, "eve", &gone).await.status,
+        400,
+        "what does not exist is told first"
+    );
+    let web = framework(to, "web", "public", "www").await;
+    let form = format!("frameworkId={}", web.id["value"].as_str().unwrap());
+    denied(
+        ask(to, "eve", "POST", "/teardown", form.as_bytes()).await,
+        "403 Forbidden.",
+    )
+    .await;
+    assert_eq!(
+        ask(to, "ops", "POST", "/teardown", form.as_bytes()).await.status,
+        200
+    );
+    // /state leaves out what /flags denies.
+    let state = get(to, "eve", "/state").await.json();
+    assert!(state.get("flags").is_none() && state.get("external_log_file").is_none());
+    assert!(get(to, "ops", "/state").await.json().get("flags").is_some());
+    assert!(!get(to, "ops", "/state").await.text().contains("-secret"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_roles_are_in_no_answer() {
+    let (_file, server) = closed(Some(&acls())).await;
+    let to = server.address();
+    let info = json!({"user": "www", "name": "r", "principal": "web", "roles": ["secret/role"], "capabilities": [{"type": "MULTI_ROLE"}]});
+    let call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}});
+    let authorization = basic("web");
+    let headers = [JSON[0], JSON[1], ("authorization", authorization.as_str())];
+    let (answer, mut events) = subscribe(to, "/api/v1/scheduler", &headers, &call).await;
+    assert_eq!(answer.status, 200);
+    events.event_of("SUBSCRIBED").await;
+    let v0 = async |name: &str| {
+        get(to, name, "/roles").await.json()["roles"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!((v0("ops").await, v0("eve").await), (2, 0));
+    let roles = async |name: &str| {
+        let answer = v1(to, name, &json!({"type": "GET_ROLES"})).await.json();
+        answer["get_roles"]["roles"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((roles("ops").await, roles("eve").await), (2, 0));
+    server.stop().await;
+}
