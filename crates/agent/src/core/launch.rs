@@ -452,6 +452,7 @@ impl Agent {
             pid_checkpoint: executor
                 .checkpoint
                 .then(|| paths::forked_pid(&paths::meta(&self.config.work_dir), run)),
+            ..ContainerConfig::default()
         };
         let after = executor.checkpoint.then_some(self.last_write);
         tracing::info!(framework = %run.framework, executor = %run.executor, container = %run.container,
