@@ -75,6 +75,7 @@ impl Server {
             // A standalone master is elected at once.
             elected_time: Some(now.as_secs_f64()),
             flags: flags.values.display().collect(),
+            roles: flags.roles.clone(),
             build: Build::this(),
         };
         tracing::info!("Elected as the leading master");

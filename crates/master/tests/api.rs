@@ -221,3 +221,30 @@ async fn a_driver_is_shown_with_its_address() {
     assert_eq!(frameworks[0]["pid"], pid);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_no_kind_is_refused_after_all_else_that_is_wrong() {
+    let server = master(&[]).await;
+    let framework = Framework::subscribe(server.address(), "f").await;
+    let bare = http(
+        server.address(),
+        "POST",
+        "/api/v1/scheduler",
+        JSON,
+        b"{\"type\":\"UNKNOWN\"}",
+    )
+    .await;
+    assert_eq!(
+        (bare.status, bare.text().as_str()),
+        (
+            400,
+            "Failed to validate scheduler::Call: Expecting 'framework_id' to be present"
+        )
+    );
+    let whole = framework.call(json!({"type": "UNKNOWN"})).await;
+    assert_eq!(
+        (whole.status, whole.text().as_str()),
+        (501, "501 Not Implemented.")
+    );
+    server.stop().await;
+}

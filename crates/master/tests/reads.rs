@@ -168,6 +168,8 @@ async fn tasks_are_paged() {
         ("limit=1&offset=1&order=asc", &all[1..2]),
         ("offset=3", &[]),
         ("limit=0", &[]),
+        ("limit=-1&order=asc", &all[..]),
+        ("offset=-1", &[]),
         ("limit=nonsense&offset=&order=asc", &all[..]),
         ("task_id=none", &[]),
         ("framework_id=none", &[]),
@@ -241,6 +243,24 @@ async fn every_view_can_be_wrapped_compressed_and_looked_at_without_its_body() {
         }
     }
     cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_something_is_not_looked_at() {
+    let server = master(&[]).await;
+    for (path, allow) in [
+        ("/quota", "GET, POST, DELETE"),
+        ("/weights", "GET, PUT"),
+        ("/maintenance/schedule", "GET, POST"),
+        ("/maintenance/status", "GET"),
+        ("/teardown", "POST"),
+        ("/api/v1", "POST"),
+        ("/api/v1/scheduler", "POST"),
+    ] {
+        let head = http(server.address(), "HEAD", path, &[], b"").await;
+        assert_eq!((head.status, head.header("allow")), (405, Some(allow)), "{path}");
+    }
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

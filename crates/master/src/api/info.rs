@@ -1,5 +1,7 @@
 //! What the API says about this master that does not change while it leads.
 
+use std::collections::BTreeSet;
+
 use process::build;
 use proto::json::{Enumeration, Object};
 use proto::v1::{self, MasterInfo, VersionInfo};
@@ -15,6 +17,8 @@ pub(crate) struct Info {
     pub(crate) elected_time: Option<f64>,
     /// Flags that have a value, by name.
     pub(crate) flags: Vec<(&'static str, String)>,
+    /// Roles that frameworks may have; any when unset.
+    pub(crate) roles: Option<BTreeSet<String>>,
     /// What was built.
     pub(crate) build: Build,
 }

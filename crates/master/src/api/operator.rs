@@ -147,7 +147,7 @@ impl MasterProcess {
     }
 
     fn get_roles(&self, sight: &Sight) -> response::GetRoles {
-        let roles = v0::roles(self.core.state())
+        let roles = v0::roles(self.core.state(), self.info.roles.as_ref())
             .into_iter()
             .filter(|(name, _)| sight.role(name))
             .map(|(name, role)| v1::Role {

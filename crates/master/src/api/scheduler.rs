@@ -149,6 +149,10 @@ impl MasterProcess {
             Err(response) => return (*response).into(),
         };
         self.frameworks.called(&framework, &call);
+        // Compat: only now, after everything that is wrong with other calls.
+        if call.r#type == Some(call::Type::Unknown.into()) {
+            return Response::status(StatusCode::NOT_IMPLEMENTED).into();
+        }
         match call.update_framework {
             Some(update) if call.r#type == Some(call::Type::UpdateFramework.into()) => {
                 self.ask(context, StatusCode::OK, |request| Input::UpdateFramework {
@@ -221,9 +225,6 @@ fn name_of(request: &Request) -> Option<&str> {
 
 /// A call with all its members.
 fn valid(call: Call, principal: Option<&str>) -> Result<Call, Box<Response>> {
-    if call.r#type == Some(call::Type::Unknown.into()) {
-        return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
-    }
     let checked = if call
         .r#type
         .is_some_and(|number| call::Type::try_from(number).is_err())

@@ -49,7 +49,7 @@ impl View {
             Self::StateSummary => v0::state_summary(state, sight, info),
             Self::Slaves => v0::slaves(state, sight, None),
             Self::Frameworks => v0::frameworks(state, sight, None),
-            Self::Roles => v0::roles_json(state, sight),
+            Self::Roles => v0::roles_json(state, sight, info.roles.as_ref()),
             Self::Part(part, content_type) => snapshot::response(part, state, sight, content_type),
         }
     }

@@ -136,13 +136,13 @@ impl Flags {
             registry,
             registry_fetch_timeout: duration(&values, "registry_fetch_timeout"),
             registry_store_timeout: duration(&values, "registry_store_timeout"),
-            domain: json(&values, "domain")?,
+            domain: domain(&values)?,
             agent_removal_rate_limit: rate_limit(&values)?,
             recovery_agent_removal_limit: percentage(&values)?,
             allocator: allocator(&values)?,
             weights: weights(&values)?,
             security: Security::new(&values)?,
-            roles: values.text("roles").map(roles),
+            roles: values.text("roles").map(valid_roles).transpose()?,
             severity: text(&values, "logging_level", "expected INFO, WARNING or ERROR")?
                 .unwrap_or(logging::Severity::Info),
             disabled_endpoints: disabled_endpoints(&values)?,
@@ -299,6 +299,28 @@ fn min_allocatable(values: &Values) -> Result<Vec<Quantities>, Error> {
     alternatives
         .map(|text| Quantities::parse(text).map_err(|error| rejected(name, text, &error.to_string())))
         .collect()
+}
+
+/// A domain has a fault domain, and that its region and zone.
+fn domain(values: &Values) -> Result<Option<DomainInfo>, Error> {
+    let domain: Option<DomainInfo> = json(values, "domain")?;
+    match &domain {
+        Some(DomainInfo { fault_domain: None }) => Err(rejected(
+            "domain",
+            &shown(values, "domain"),
+            "expected a fault domain",
+        )),
+        _ => Ok(domain),
+    }
+}
+
+fn valid_roles(text: &str) -> Result<BTreeSet<String>, Error> {
+    let roles = roles(text);
+    let wrong = roles.iter().find_map(|role| {
+        let fault = crate::core::validation::role::validate(role).err()?;
+        Some(rejected("roles", role, &fault))
+    });
+    wrong.map_or(Ok(roles), Err)
 }
 
 /// The whitelist; the default role is always on it.

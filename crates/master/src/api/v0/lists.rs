@@ -68,11 +68,10 @@ pub(crate) struct TaskQuery {
 impl TaskQuery {
     /// From a query string; numbers that do not parse are as if absent.
     pub(crate) fn new(query: &Query) -> Self {
+        // Compat: a negative number counts as the largest there is.
         let number = |name: &str, default| {
-            query
-                .get(name)
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(default)
+            let given = query.get(name).and_then(|text| text.parse::<i32>().ok());
+            given.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX))
         };
         Self {
             limit: number("limit", 100),

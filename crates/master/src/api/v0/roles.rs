@@ -41,8 +41,20 @@ impl Role {
     }
 }
 
-/// Every role that has a framework, a reservation, a weight or a quota, and the roles above those.
-pub(crate) fn roles(state: &State) -> BTreeMap<String, Role> {
+/// Every role that has a framework, a reservation, a weight or a quota, and the roles above those; if roles are listed
+/// (`--roles`), those instead, and the roles above them.
+pub(crate) fn roles(state: &State, listed: Option<&BTreeSet<String>>) -> BTreeMap<String, Role> {
+    let mut roles = found(state);
+    let Some(listed) = listed else {
+        return roles;
+    };
+    listed.iter().for_each(|role| touch(&mut roles, role));
+    let known: BTreeSet<&str> = listed.iter().flat_map(|role| ancestry(role)).collect();
+    roles.retain(|role, _| known.contains(role.as_str()));
+    roles
+}
+
+fn found(state: &State) -> BTreeMap<String, Role> {
     let mut roles: BTreeMap<String, Role> = BTreeMap::new();
     for framework in state.frameworks.values() {
         for role in framework.roles.iter() {
@@ -120,11 +132,14 @@ fn scalars(object: &mut Object<'_>, scalars: &BTreeMap<String, v1::value::Scalar
 }
 
 /// `/roles`.
-pub(crate) fn roles_json(state: &State, sight: &Sight) -> Vec<u8> {
+pub(crate) fn roles_json(state: &State, sight: &Sight, listed: Option<&BTreeSet<String>>) -> Vec<u8> {
     let mut out = Vec::new();
     Writer::new(&mut out).object(|object| {
         object.array("roles", |array| {
-            for (name, role) in roles(state).into_iter().filter(|(name, _)| sight.role(name)) {
+            let shown = roles(state, listed)
+                .into_iter()
+                .filter(|(name, _)| sight.role(name));
+            for (name, role) in shown {
                 array.object(|object| {
                     object.text("name", &name);
                     object.value("weight", &role.weight());
@@ -158,5 +173,17 @@ mod tests {
     fn a_role_has_all_roles_above_it() {
         assert_eq!(ancestry("a/b/c").collect::<Vec<_>>(), ["a/b/c", "a/b", "a"]);
         assert_eq!(ancestry("*").collect::<Vec<_>>(), ["*"]);
+    }
+
+    #[test]
+    fn listed_roles_and_those_above_them_stand_for_all() {
+        let mut state = State::default();
+        state.weights.insert("other".to_owned(), 2.0);
+        state.weights.insert("a".to_owned(), 3.0);
+        let names = |listed| roles(&state, listed).into_keys().collect::<Vec<_>>();
+        assert_eq!(names(None), ["a", "other"]);
+        let listed = ["*", "a/b"].map(str::to_owned).into();
+        assert_eq!(names(Some(&listed)), ["*", "a", "a/b"]);
+        assert_eq!(roles(&state, Some(&listed))["a"].weight(), 3.0);
     }
 }
