@@ -4,110 +4,81 @@ use ::process::Context;
 use ::process::http::{Method, Reply, Request, Response, StatusCode};
 use proto::json::Writer;
 use proto::v1::agent::call::Type;
-use proto::v1::agent::{Call, Response as Answer, response};
+use proto::v1::agent::response::{self, Type as Kind};
+use proto::v1::agent::{Call, Response as Answer};
 use proto::{ContentType, v1};
 
-use super::executor::Refusal;
-use super::{containers, files, metrics, state};
+use super::media::{Media, RECORDIO, Refusal, not_acceptable};
+use super::{containers, files, metrics, state, validation};
 use crate::core::Phase;
 use crate::process::AgentProcess;
 
-const RECORDIO: &str = "application/recordio";
-
 impl AgentProcess {
     /// Answers `/api/v1`.
-    pub(crate) fn agent_call(&mut self, ctx: &Context<Self>, request: &Request) -> Reply {
-        match self.checked(request) {
-            Ok((call, accepted)) => self.serve(ctx, call, accepted),
-            Err(refusal) => (*refusal).into(),
-        }
+    pub(crate) fn agent_call(&mut self, ctx: &Context<Self>, mut request: Request) -> Reply {
+        self.try_agent_call(ctx, &mut request)
+            .unwrap_or_else(|refusal| (*refusal).into())
     }
 
-    fn checked(&self, request: &Request) -> Result<(Call, ContentType), Refusal> {
+    fn try_agent_call(&mut self, ctx: &Context<Self>, request: &mut Request) -> Result<Reply, Refusal> {
         if self.core.phase() == Phase::Recovering {
             return Err(Response::unavailable("Agent has not finished recovery").into());
         }
         if request.method != Method::POST {
             return Err(Response::method_not_allowed(&["POST"], Some(request.method.as_str())).into());
         }
-        let streamed = request.header("content-type") == Some(RECORDIO);
-        if streamed {
-            // Input streams need containers with an I/O switchboard, which this agent does not make.
-            return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
+        let content = Media::of_body(request)?;
+        let accepted = Media::of_answer(request)?;
+        if content.is_stream() {
+            let eof = || Response::bad_request("Received EOF while reading request body");
+            let stream = request.take_stream().ok_or_else(eof)?;
+            return Ok(self.streamed_call(ctx, stream, content.message(), accepted));
         }
-        if request.header("content-type").is_some() && request.header("message-content-type").is_some() {
-            let text = "Expecting 'Message-Content-Type' to be not set for non-streaming requests";
+        let call: Call = content
+            .message()
+            .decode(request.body.clone())
+            .map_err(|error| Response::bad_request(error.refusal("Call")))?;
+        validation::validate(&call)
+            .map_err(|flaw| Response::bad_request(format!("Failed to validate agent::Call: {flaw}")))?;
+        let kind = call.r#type();
+        if kind == Type::AttachContainerInput {
+            let text = format!(
+                "Expecting 'Content-Type' to be {RECORDIO} for {} call",
+                kind.as_str_name()
+            );
             return Err(Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into());
         }
-        let call: Call = super::executor::decode(request)?;
-        let accepted = super::executor::accept(request)?;
-        validate(&call).map_err(|flaw| {
-            Box::new(Response::bad_request(format!(
-                "Failed to validate agent::Call: {flaw}"
-            )))
-        })?;
-        Ok((call, accepted))
+        let streams = matches!(
+            kind,
+            Type::AttachContainerOutput | Type::LaunchNestedContainerSession
+        );
+        if accepted.is_stream() && !streams {
+            return Err(not_acceptable(format!(
+                "Streaming response is not supported for {} call",
+                kind.as_str_name()
+            )));
+        }
+        Ok(self.serve(ctx, call, accepted))
     }
 
-    fn serve(&mut self, ctx: &Context<Self>, call: Call, accepted: ContentType) -> Reply {
-        use response::Type as Kind;
-        let answer = |kind: Kind| Answer {
-            r#type: Some(kind as i32),
-            ..Answer::default()
-        };
-        match call.r#type() {
-            Type::GetHealth => {
-                let get_health = Some(response::GetHealth { healthy: true });
-                encoded(
-                    accepted,
-                    Answer {
-                        get_health,
-                        ..answer(Kind::GetHealth)
-                    },
-                )
-            }
-            Type::GetFlags => {
-                let flags = self.info.flags.display();
-                let flags = flags.map(|(name, value)| v1::Flag {
-                    name: name.to_owned(),
-                    value: Some(value),
-                });
-                let get_flags = Some(response::GetFlags {
-                    flags: flags.collect(),
-                });
-                encoded(
-                    accepted,
-                    Answer {
-                        get_flags,
-                        ..answer(Kind::GetFlags)
-                    },
-                )
-            }
-            Type::GetVersion => {
-                let get_version = Some(response::GetVersion {
+    fn serve(&mut self, ctx: &Context<Self>, call: Call, media: Media) -> Reply {
+        let accepted = media.message();
+        let kind = call.r#type();
+        match kind {
+            Type::GetHealth => respond(accepted, Kind::GetHealth, |answer| {
+                answer.get_health = Some(response::GetHealth { healthy: true });
+            }),
+            Type::GetFlags => self.get_flags(accepted),
+            Type::GetVersion => respond(accepted, Kind::GetVersion, |answer| {
+                answer.get_version = Some(response::GetVersion {
                     version_info: version(),
                 });
-                encoded(
-                    accepted,
-                    Answer {
-                        get_version,
-                        ..answer(Kind::GetVersion)
-                    },
-                )
-            }
+            }),
             Type::GetMetrics => metrics::get_metrics(ctx, &call, accepted),
-            Type::GetLoggingLevel => {
-                let get_logging_level = Some(response::GetLoggingLevel {
-                    level: ::process::logging::level(),
-                });
-                encoded(
-                    accepted,
-                    Answer {
-                        get_logging_level,
-                        ..answer(Kind::GetLoggingLevel)
-                    },
-                )
-            }
+            Type::GetLoggingLevel => respond(accepted, Kind::GetLoggingLevel, |answer| {
+                let level = ::process::logging::level();
+                answer.get_logging_level = Some(response::GetLoggingLevel { level });
+            }),
             Type::SetLoggingLevel => set_logging_level(ctx, call.set_logging_level.unwrap_or_default()),
             Type::ListFiles => files::list(ctx, call.list_files.unwrap_or_default(), accepted),
             Type::ReadFile => files::read(ctx, call.read_file.unwrap_or_default(), accepted),
@@ -115,88 +86,101 @@ impl AgentProcess {
             Type::GetFrameworks => state::get_frameworks(&self.core, accepted),
             Type::GetExecutors => state::get_executors(&self.core, accepted),
             Type::GetTasks => state::get_tasks(&self.core, accepted),
-            Type::GetContainers => containers::get_containers(self, accepted),
-            Type::GetAgent => {
-                // Compat: the v1 type has no such field.
-                let agent_info = v1::AgentInfo {
-                    checkpoint: None,
-                    ..self.core.info().clone()
-                };
-                let get_agent = Some(response::GetAgent {
-                    agent_info: Some(agent_info),
-                    ..Default::default()
-                });
-                encoded(
-                    accepted,
-                    Answer {
-                        get_agent,
-                        ..answer(Kind::GetAgent)
-                    },
-                )
+            Type::GetContainers => {
+                containers::get_containers(self, call.get_containers.unwrap_or_default(), accepted)
             }
-            Type::GetOperations => {
-                let get_operations = Some(response::GetOperations::default());
-                encoded(
-                    accepted,
-                    Answer {
-                        get_operations,
-                        ..answer(Kind::GetOperations)
-                    },
-                )
+            Type::GetAgent => self.get_agent(accepted),
+            Type::GetOperations => respond(accepted, Kind::GetOperations, |answer| {
+                answer.get_operations = Some(response::GetOperations::default());
+            }),
+            Type::GetResourceProviders => respond(accepted, Kind::GetResourceProviders, |answer| {
+                answer.get_resource_providers = Some(response::GetResourceProviders::default());
+            }),
+            Type::LaunchNestedContainer => {
+                self.launch_container(call.launch_nested_container.unwrap_or_default().into())
             }
-            Type::GetResourceProviders => {
-                let get_resource_providers = Some(response::GetResourceProviders::default());
-                encoded(
-                    accepted,
-                    Answer {
-                        get_resource_providers,
-                        ..answer(Kind::GetResourceProviders)
-                    },
-                )
+            Type::LaunchContainer => self.launch_container(call.launch_container.unwrap_or_default().into()),
+            Type::LaunchNestedContainerSession => {
+                let launch = call.launch_nested_container_session.unwrap_or_default();
+                self.launch_session(ctx, launch.into(), media)
             }
-            Type::WaitNestedContainer
-            | Type::WaitContainer
-            | Type::KillNestedContainer
-            | Type::KillContainer => containers::unknown(&call),
+            Type::AttachContainerOutput => {
+                let attach = call.attach_container_output.unwrap_or_default();
+                self.attach_output(ctx, attach.container_id, media)
+            }
+            Type::WaitNestedContainer => {
+                let wait = call.wait_nested_container.unwrap_or_default();
+                self.wait_container(wait.container_id, true, accepted)
+            }
+            Type::WaitContainer => {
+                let wait = call.wait_container.unwrap_or_default();
+                self.wait_container(wait.container_id, false, accepted)
+            }
+            Type::KillNestedContainer => {
+                let kill = call.kill_nested_container.unwrap_or_default();
+                self.kill_container(kill.container_id, kill.signal)
+            }
+            Type::KillContainer => {
+                let kill = call.kill_container.unwrap_or_default();
+                self.kill_container(kill.container_id, kill.signal)
+            }
+            Type::RemoveNestedContainer => {
+                self.remove_container(call.remove_nested_container.unwrap_or_default().container_id)
+            }
+            Type::RemoveContainer => {
+                self.remove_container(call.remove_container.unwrap_or_default().container_id)
+            }
+            // There is no store of images: all that is not in use is gone already.
+            Type::PruneImages => Response::ok().into(),
             Type::Unknown
-            | Type::LaunchNestedContainer
-            | Type::LaunchNestedContainerSession
             | Type::AttachContainerInput
-            | Type::AttachContainerOutput
-            | Type::RemoveNestedContainer
-            | Type::LaunchContainer
-            | Type::RemoveContainer
             | Type::AddResourceProviderConfig
             | Type::UpdateResourceProviderConfig
             | Type::RemoveResourceProviderConfig
-            | Type::MarkResourceProviderGone
-            | Type::PruneImages => Response::status(StatusCode::NOT_IMPLEMENTED).into(),
+            | Type::MarkResourceProviderGone => Response::status(StatusCode::NOT_IMPLEMENTED).into(),
         }
+    }
+
+    fn get_flags(&self, accepted: ContentType) -> Reply {
+        let flags = self.info.flags.display();
+        let flags = flags.map(|(name, value)| v1::Flag {
+            name: name.to_owned(),
+            value: Some(value),
+        });
+        let flags = flags.collect();
+        respond(accepted, Kind::GetFlags, |answer| {
+            answer.get_flags = Some(response::GetFlags { flags });
+        })
+    }
+
+    fn get_agent(&self, accepted: ContentType) -> Reply {
+        // Compat: the v1 type has no such field.
+        let agent_info = v1::AgentInfo {
+            checkpoint: None,
+            ..self.core.info().clone()
+        };
+        respond(accepted, Kind::GetAgent, |answer| {
+            answer.get_agent = Some(response::GetAgent {
+                agent_info: Some(agent_info),
+                ..Default::default()
+            });
+        })
     }
 }
 
-fn validate(call: &Call) -> Result<(), &'static str> {
-    if call.r#type.is_none() {
-        return Err("Expecting 'type' to be present");
-    }
-    let needed = match call.r#type() {
-        Type::GetMetrics if call.get_metrics.is_none() => "Expecting 'get_metrics' to be present",
-        Type::SetLoggingLevel if call.set_logging_level.is_none() => {
-            "Expecting 'set_logging_level' to be present"
-        }
-        Type::ListFiles if call.list_files.is_none() => "Expecting 'list_files' to be present",
-        Type::ReadFile if call.read_file.is_none() => "Expecting 'read_file' to be present",
-        Type::WaitNestedContainer if call.wait_nested_container.is_none() => {
-            "Expecting 'wait_nested_container' to be present"
-        }
-        Type::KillNestedContainer if call.kill_nested_container.is_none() => {
-            "Expecting 'kill_nested_container' to be present"
-        }
-        Type::WaitContainer if call.wait_container.is_none() => "Expecting 'wait_container' to be present",
-        Type::KillContainer if call.kill_container.is_none() => "Expecting 'kill_container' to be present",
-        _ => return Ok(()),
+/// An answer of a kind, with its part filled in.
+pub(super) fn answer(kind: Kind, fill: impl FnOnce(&mut Answer)) -> Answer {
+    let mut answer = Answer {
+        r#type: Some(kind as i32),
+        ..Answer::default()
     };
-    Err(needed)
+    fill(&mut answer);
+    answer
+}
+
+/// 200 with an answer of a kind, encoded off the agent's thread.
+pub(super) fn respond(accepted: ContentType, kind: Kind, fill: impl FnOnce(&mut Answer)) -> Reply {
+    encoded(accepted, answer(kind, fill))
 }
 
 fn set_logging_level(ctx: &Context<AgentProcess>, call: v1::agent::call::SetLoggingLevel) -> Reply {
@@ -221,7 +205,7 @@ fn version() -> v1::VersionInfo {
 }
 
 /// 200 with an answer, encoded off the agent's thread.
-pub(super) fn encoded(accepted: ContentType, answer: Answer) -> Reply {
+fn encoded(accepted: ContentType, answer: Answer) -> Reply {
     Reply::later(async move { ok(accepted, accepted.encode(&answer)) })
 }
 

@@ -1,17 +1,17 @@
 //! Containers with their status and usage: GET_CONTAINERS, `/containers`, `/monitor/statistics`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::process::Context;
 use ::process::http::{Reply, Request, Response};
 use containerizer::Containerizer;
 use proto::json::{Array, Object, Writer};
-use proto::v1::agent::call::Type as CallType;
+use proto::v1::agent::call::GetContainers;
 use proto::v1::agent::response::{self, Type};
-use proto::v1::agent::{Call, Response as Answer};
 use proto::{ContentType, v1};
 
-use super::call::encoded;
+use super::call::respond;
 use crate::core::executor::Phase;
 use crate::core::{Executor, Framework};
 use crate::process::AgentProcess;
@@ -142,12 +142,20 @@ async fn ask(containerizer: &dyn Containerizer, entries: Vec<Entry>) -> Vec<Show
     all
 }
 
-pub(super) fn get_containers(process: &AgentProcess, accepted: ContentType) -> Reply {
+pub(super) fn get_containers(process: &AgentProcess, call: GetContainers, accepted: ContentType) -> Reply {
     let entries = process.entries(|_, _| true);
+    // Also those that `entries` does not show: nothing nested in them is shown either.
+    let executors: BTreeSet<String> = process
+        .core
+        .frameworks()
+        .flat_map(|framework| framework.executors.values())
+        .map(|executor| executor.run.container.to_string())
+        .collect();
     let containerizer = Arc::clone(&process.containerizer);
     Reply::later(async move {
+        let others = others(&*containerizer, &executors, &call).await;
         let shown = ask(&*containerizer, entries).await;
-        let containers: Vec<_> = shown
+        let mut containers: Vec<_> = shown
             .into_iter()
             .map(|shown| response::get_containers::Container {
                 framework_id: Some(shown.entry.framework),
@@ -158,37 +166,46 @@ pub(super) fn get_containers(process: &AgentProcess, accepted: ContentType) -> R
                 resource_statistics: shown.statistics,
             })
             .collect();
-        // Compat: without containers the part is absent (golden/http/024).
-        let get_containers = (!containers.is_empty()).then_some(response::GetContainers { containers });
-        let answer = Answer {
-            r#type: Some(Type::GetContainers as i32),
-            get_containers,
-            ..Answer::default()
-        };
-        encoded(accepted, answer).response().await
+        for id in others {
+            containers.push(response::get_containers::Container {
+                container_status: containerizer.status(&id).await.ok(),
+                resource_statistics: containerizer.usage(&id).await.ok(),
+                // Compat: without its parent, which only the status tells.
+                container_id: v1::ContainerId {
+                    value: id.value,
+                    parent: None,
+                },
+                ..Default::default()
+            });
+        }
+        respond(accepted, Type::GetContainers, |answer| {
+            // Compat: without containers the part is absent (golden/http/024).
+            answer.get_containers =
+                (!containers.is_empty()).then_some(response::GetContainers { containers });
+        })
+        .response()
+        .await
     })
 }
 
-/// Nested and standalone containers are not made here, so none can be found.
-pub(super) fn unknown(call: &Call) -> Reply {
-    let id = match call.r#type() {
-        CallType::WaitNestedContainer => call.wait_nested_container.as_ref().map(|call| &call.container_id),
-        CallType::KillNestedContainer => call.kill_nested_container.as_ref().map(|call| &call.container_id),
-        CallType::WaitContainer => call.wait_container.as_ref().map(|call| &call.container_id),
-        _ => call.kill_container.as_ref().map(|call| &call.container_id),
-    };
-    let text = format!("Container {} cannot be found", id.map(dotted).unwrap_or_default());
-    Response::text(::process::http::StatusCode::NOT_FOUND, text).into()
-}
-
-/// The chain of a container's ids, outermost first.
-fn dotted(id: &v1::ContainerId) -> String {
-    let mut chain = vec![id.value.as_str()];
-    let mut parent = id.parent.as_deref();
-    while let Some(id) = parent {
-        chain.push(&id.value);
-        parent = id.parent.as_deref();
+/// Containers that are no executor's own and that the call asks for.
+async fn others(
+    containerizer: &dyn Containerizer,
+    executors: &BTreeSet<String>,
+    call: &GetContainers,
+) -> Vec<v1::ContainerId> {
+    let mut others = Vec::new();
+    if !call.show_nested() && !call.show_standalone() {
+        return others;
     }
-    chain.reverse();
-    chain.join(".")
+    for id in containerizer.containers().await {
+        let wanted = match &id.parent {
+            Some(_) => call.show_nested(),
+            None => call.show_standalone() && !executors.contains(&id.value),
+        };
+        if wanted {
+            others.push(id);
+        }
+    }
+    others
 }

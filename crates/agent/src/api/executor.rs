@@ -1,28 +1,27 @@
 //! The v1 executor API: checks, then the core (facts: executor-http, section 1).
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use ::process::Context;
-use ::process::http::{Body, BodyError, Data, Method, Pipe, PipeError, Request, Response, StatusCode};
+use ::process::http::{Body, BodyError, Data, Method, Pipe, PipeError, Reply, Request, Response, StatusCode};
 use http_body::Frame;
 use proto::v1::check_info::Type as CheckType;
 use proto::v1::executor::call::Type;
 use proto::v1::executor::{Call, Event};
 use proto::v1::task_status::Source;
-use proto::v1::{CheckStatusInfo, TaskState};
+use proto::v1::{CheckStatusInfo, ContainerStatus, TaskState};
 use proto::{ContentType, Json, Message, Required};
 use tokio::sync::oneshot;
 
-use crate::core::{Input, Reply, RequestId, StreamId};
+use super::media::Refusal;
+use crate::core::{Input, Reply as Answer, RequestId, StreamId};
 use crate::process::{AgentProcess, ExecutorStream};
 
 /// Bytes of events that an executor may leave unread; one that falls further behind loses its stream, and subscribes
 /// again.
 const STREAM_BUFFER: usize = 8 * 1024 * 1024;
-
-/// The answer to a request that is refused.
-pub(super) type Refusal = Box<Response>;
 
 /// A body that tells when it is dropped: the reader is gone then.
 struct Watched {
@@ -44,12 +43,12 @@ impl http_body::Body for Watched {
 
 impl AgentProcess {
     /// Answers `/api/v1/executor`.
-    pub(crate) fn executor_call(&mut self, ctx: &Context<Self>, request: &Request) -> Response {
+    pub(crate) fn executor_call(&mut self, ctx: &Context<Self>, request: &Request) -> Reply {
         self.try_executor_call(ctx, request)
-            .unwrap_or_else(|refusal| *refusal)
+            .unwrap_or_else(|refusal| (*refusal).into())
     }
 
-    fn try_executor_call(&mut self, ctx: &Context<Self>, request: &Request) -> Result<Response, Refusal> {
+    fn try_executor_call(&mut self, ctx: &Context<Self>, request: &Request) -> Result<Reply, Refusal> {
         if !self.core.accepts_executors() {
             return Err(Response::unavailable("Agent has not finished recovery").into());
         }
@@ -68,7 +67,32 @@ impl AgentProcess {
         } else {
             None
         };
-        Ok(self.ask(ctx, call, accepted))
+        if nested(&call).is_some() {
+            return Ok(self.ask_about_nested(ctx, call));
+        }
+        Ok(self.ask(ctx, call, accepted).into())
+    }
+
+    /// Adds what is known of the nested container that a status is about, then has the core answer.
+    fn ask_about_nested(&self, ctx: &Context<Self>, mut call: Call) -> Reply {
+        let containerizer = Arc::clone(&self.containerizer);
+        let handle = ctx.handle();
+        Reply::later(async move {
+            if let Some(status) = nested(&call)
+                && let Some(id) = &status.container_id
+                && let Ok(found) = containerizer.status(id).await
+                && let Some(shown) = call
+                    .update
+                    .as_mut()
+                    .and_then(|update| update.status.container_status.as_mut())
+            {
+                shown.executor_pid = shown.executor_pid.or(found.executor_pid);
+            }
+            handle
+                .call(move |this, ctx| this.ask(ctx, call, None))
+                .await
+                .unwrap_or_else(|_| Response::unavailable("The agent is ending"))
+        })
     }
 
     fn ask(&mut self, ctx: &Context<Self>, call: Call, accepted: Option<ContentType>) -> Response {
@@ -102,11 +126,11 @@ impl AgentProcess {
             .take()
             .filter(|(answered, _)| *answered == request)
             .map(|(_, reply)| reply);
-        if reply != Some(Reply::Subscribed) {
+        if reply != Some(Answer::Subscribed) {
             self.streams.remove(&stream);
         }
         match (reply, body) {
-            (Some(Reply::Subscribed), Some((content_type, reader, gone))) => {
+            (Some(Answer::Subscribed), Some((content_type, reader, gone))) => {
                 ctx.then(gone, move |this, ctx, _| {
                     if this.streams.remove(&stream).is_some() {
                         this.step(ctx, Input::StreamClosed(stream));
@@ -115,11 +139,11 @@ impl AgentProcess {
                 let body = Body::from_http_body(reader);
                 Response::with_body(StatusCode::OK, body).header("content-type", content_type.as_str())
             }
-            (Some(Reply::Accepted), _) => Response::accepted(),
-            (Some(Reply::BadRequest(text)), _) => Response::bad_request(text),
-            (Some(Reply::Forbidden(text)), _) => Response::forbidden(text),
-            (Some(Reply::Unavailable(text)), _) => Response::unavailable(text),
-            (Some(Reply::Subscribed) | None, _) => Response::internal_error("The call was not answered"),
+            (Some(Answer::Accepted), _) => Response::accepted(),
+            (Some(Answer::BadRequest(text)), _) => Response::bad_request(text),
+            (Some(Answer::Forbidden(text)), _) => Response::forbidden(text),
+            (Some(Answer::Unavailable(text)), _) => Response::unavailable(text),
+            (Some(Answer::Subscribed) | None, _) => Response::internal_error("The call was not answered"),
         }
     }
 
@@ -138,7 +162,7 @@ impl AgentProcess {
 }
 
 /// Checks method and content type, and decodes the body.
-pub(super) fn decode<M: Message + Json + Required + Default>(request: &Request) -> Result<M, Refusal> {
+fn decode<M: Message + Json + Required + Default>(request: &Request) -> Result<M, Refusal> {
     if request.method != Method::POST {
         return Err(Response::method_not_allowed(&["POST"], Some(request.method.as_str())).into());
     }
@@ -160,19 +184,26 @@ pub(super) fn decode<M: Message + Json + Required + Default>(request: &Request) 
 }
 
 /// How the answer is to be encoded: JSON when the client takes it.
-pub(super) fn accept(request: &Request) -> Result<ContentType, Refusal> {
+fn accept(request: &Request) -> Result<ContentType, Refusal> {
     let kinds = [ContentType::Json, ContentType::Protobuf];
     kinds
         .into_iter()
         .find(|kind| request.accepts(kind.as_str()))
         .ok_or_else(|| {
             let text = format!(
-                "Expecting 'Accept' to allow {} or {}",
-                ContentType::Json,
-                ContentType::Protobuf
+                "Expecting 'Accept' to allow '{}' or '{}'",
+                ContentType::Protobuf,
+                ContentType::Json
             );
             Box::new(Response::text(StatusCode::NOT_ACCEPTABLE, text))
         })
+}
+
+/// The container of an update's task, if it is nested in the executor's.
+fn nested(call: &Call) -> Option<&ContainerStatus> {
+    let status = call.update.as_ref()?.status.container_status.as_ref()?;
+    let id = status.container_id.as_ref()?;
+    id.parent.is_some().then_some(status)
 }
 
 fn validate(call: &Call) -> Result<(), String> {
@@ -197,21 +228,23 @@ fn validate_update(call: &Call) -> Result<(), String> {
         Some(uuid) if uuid.len() != 16 => return Err("Expecting 'uuid' to be 16 bytes".to_owned()),
         Some(_) => {}
     }
-    if status
-        .executor_id
-        .as_ref()
-        .is_some_and(|id| *id != call.executor_id)
+    let (executor, framework) = (&call.executor_id.value, &call.framework_id.value);
+    if let Some(id) = &status.executor_id
+        && id.value != *executor
     {
-        return Err("ExecutorID in Call does not match ExecutorID in TaskStatus".to_owned());
+        return Err(format!(
+            "ExecutorID in Call: {executor} does not match ExecutorID in TaskStatus: {}",
+            id.value
+        ));
     }
+    let from = format!("from executor {executor} of framework {framework}");
     if status.source() != Source::Executor || status.source.is_none() {
         return Err(format!(
-            "Received Call from executor with invalid source, expecting '{}'",
-            "SOURCE_EXECUTOR"
+            "Received Call {from} with invalid source, expecting 'SOURCE_EXECUTOR'"
         ));
     }
     if status.state() == TaskState::TaskStaging {
-        return Err("Received TASK_STAGING from executor, which is not allowed".to_owned());
+        return Err(format!("Received TASK_STAGING {from} which is not allowed"));
     }
     match &status.check_status {
         Some(check) => validate_check(check),
@@ -220,16 +253,18 @@ fn validate_update(call: &Call) -> Result<(), String> {
 }
 
 fn validate_check(check: &CheckStatusInfo) -> Result<(), String> {
-    let present = match check.r#type.map(|_| check.r#type()) {
+    let (present, field) = match check.r#type.map(|_| check.r#type()) {
         None => return Err("CheckStatusInfo must specify 'type'".to_owned()),
-        Some(CheckType::Unknown) => return Err("CheckStatusInfo has an unknown type".to_owned()),
-        Some(CheckType::Command) => check.command.is_some(),
-        Some(CheckType::Http) => check.http.is_some(),
-        Some(CheckType::Tcp) => check.tcp.is_some(),
+        Some(CheckType::Unknown) => {
+            return Err("'UNKNOWN' is not a valid check's status type".to_owned());
+        }
+        Some(CheckType::Command) => (check.command.is_some(), "command"),
+        Some(CheckType::Http) => (check.http.is_some(), "http"),
+        Some(CheckType::Tcp) => (check.tcp.is_some(), "tcp"),
     };
     if present {
-        Ok(())
-    } else {
-        Err("CheckStatusInfo lacks the field of its type".to_owned())
+        return Ok(());
     }
+    let kind = field.to_uppercase();
+    Err(format!("Expecting '{field}' to be set for {kind} check's status"))
 }

@@ -3,12 +3,11 @@
 use ::process::Context;
 use ::process::files::FilesError;
 use ::process::http::{Reply, Response, StatusCode};
-use proto::v1::agent::Response as Answer;
 use proto::v1::agent::call;
-use proto::v1::agent::response::{self, Type};
+use proto::v1::agent::response::{self, Type as Kind};
 use proto::{ContentType, v1};
 
-use super::call::encoded;
+use super::call::respond;
 use crate::process::AgentProcess;
 
 pub(super) fn list(ctx: &Context<AgentProcess>, call: call::ListFiles, accepted: ContentType) -> Reply {
@@ -34,13 +33,11 @@ pub(super) fn list(ctx: &Context<AgentProcess>, call: call::ListFiles, accepted:
                 gid: Some(file.gid),
             })
             .collect();
-        let list_files = Some(response::ListFiles { file_infos });
-        let answer = Answer {
-            r#type: Some(Type::ListFiles as i32),
-            list_files,
-            ..Answer::default()
-        };
-        encoded(accepted, answer).response().await
+        respond(accepted, Kind::ListFiles, |answer| {
+            answer.list_files = Some(response::ListFiles { file_infos });
+        })
+        .response()
+        .await
     })
 }
 
@@ -56,16 +53,14 @@ pub(super) fn read(ctx: &Context<AgentProcess>, call: call::ReadFile, accepted: 
             Ok(Err(error)) => return refused(&error),
             Err(error) => return Response::internal_error(error.to_string()),
         };
-        let read_file = Some(response::ReadFile {
-            size: file.size,
-            data: file.data.into(),
-        });
-        let answer = Answer {
-            r#type: Some(Type::ReadFile as i32),
-            read_file,
-            ..Answer::default()
-        };
-        encoded(accepted, answer).response().await
+        respond(accepted, Kind::ReadFile, |answer| {
+            answer.read_file = Some(response::ReadFile {
+                size: file.size,
+                data: file.data.into(),
+            });
+        })
+        .response()
+        .await
     })
 }
 

@@ -7,12 +7,11 @@ use ::process::metrics::Metrics;
 use ::process::{Context, Handle, Time};
 use proto::v1::TaskState;
 use proto::v1::agent::Call;
-use proto::v1::agent::Response as Answer;
-use proto::v1::agent::response::{self, Type};
+use proto::v1::agent::response::{self, Type as Kind};
 use proto::{ContentType, v1};
 use resources::Resources;
 
-use super::call::encoded;
+use super::call::respond;
 use crate::core::executor::Phase as ExecutorPhase;
 use crate::core::{Agent, Executor, Phase};
 use crate::process::AgentProcess;
@@ -45,13 +44,11 @@ pub(super) fn get_metrics(ctx: &Context<AgentProcess>, call: &Call, accepted: Co
                 value: Some(value),
             })
             .collect();
-        let get_metrics = Some(response::GetMetrics { metrics });
-        let answer = Answer {
-            r#type: Some(Type::GetMetrics as i32),
-            get_metrics,
-            ..Answer::default()
-        };
-        encoded(accepted, answer).response().await
+        respond(accepted, Kind::GetMetrics, |answer| {
+            answer.get_metrics = Some(response::GetMetrics { metrics });
+        })
+        .response()
+        .await
     })
 }
 

@@ -4,10 +4,15 @@ mod call;
 mod containers;
 mod executor;
 mod files;
+mod input;
+mod media;
 mod metrics;
+mod nested;
+mod session;
 mod state;
 mod tasks;
 mod v0;
+mod validation;
 
 use ::process::Time;
 use ::process::flags::Values;

@@ -3,10 +3,9 @@
 use ::process::http::Reply;
 use proto::ContentType;
 use proto::json::{Array, Json, Object};
-use proto::v1::agent::Response as Answer;
 use proto::v1::agent::response::{self, Type};
 
-use super::call::written;
+use super::call::{answer, written};
 use super::tasks;
 use crate::core::Agent;
 
@@ -16,11 +15,7 @@ pub(super) fn get_state(core: &Agent, accepted: ContentType) -> Reply {
         get_executors: Some(tasks::executors(core)),
         get_frameworks: Some(tasks::frameworks(core)),
     };
-    let answer = Answer {
-        r#type: Some(Type::GetState as i32),
-        get_state: Some(get_state),
-        ..Answer::default()
-    };
+    let answer = answer(Type::GetState, |answer| answer.get_state = Some(get_state));
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_STATE");
@@ -35,12 +30,10 @@ pub(super) fn get_state(core: &Agent, accepted: ContentType) -> Reply {
 }
 
 pub(super) fn get_frameworks(core: &Agent, accepted: ContentType) -> Reply {
-    let get_frameworks = Some(tasks::frameworks(core));
-    let answer = Answer {
-        r#type: Some(Type::GetFrameworks as i32),
-        get_frameworks,
-        ..Answer::default()
-    };
+    let get_frameworks = tasks::frameworks(core);
+    let answer = answer(Type::GetFrameworks, |answer| {
+        answer.get_frameworks = Some(get_frameworks)
+    });
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_FRAMEWORKS");
@@ -50,12 +43,10 @@ pub(super) fn get_frameworks(core: &Agent, accepted: ContentType) -> Reply {
 }
 
 pub(super) fn get_executors(core: &Agent, accepted: ContentType) -> Reply {
-    let get_executors = Some(tasks::executors(core));
-    let answer = Answer {
-        r#type: Some(Type::GetExecutors as i32),
-        get_executors,
-        ..Answer::default()
-    };
+    let get_executors = tasks::executors(core);
+    let answer = answer(Type::GetExecutors, |answer| {
+        answer.get_executors = Some(get_executors)
+    });
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_EXECUTORS");
@@ -65,12 +56,8 @@ pub(super) fn get_executors(core: &Agent, accepted: ContentType) -> Reply {
 }
 
 pub(super) fn get_tasks(core: &Agent, accepted: ContentType) -> Reply {
-    let get_tasks = Some(tasks::tasks(core));
-    let answer = Answer {
-        r#type: Some(Type::GetTasks as i32),
-        get_tasks,
-        ..Answer::default()
-    };
+    let get_tasks = tasks::tasks(core);
+    let answer = answer(Type::GetTasks, |answer| answer.get_tasks = Some(get_tasks));
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {
             object.text("type", "GET_TASKS");

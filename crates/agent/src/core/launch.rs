@@ -13,7 +13,7 @@ use super::executor::{self, Connection, Executor, Verdict};
 use super::framework::{self, Framework};
 use super::ids::{ContainerId, ExecutorId, FrameworkId, Run, TaskId, is_valid};
 use super::output::{Checkpoint, Discarded, Output, Sent};
-use super::{command_executor, environment, paths, states};
+use super::{command_executor, default_executor, environment, paths, states};
 
 /// A launch as both messages ask for it.
 struct Launch {
@@ -215,18 +215,6 @@ impl Agent {
                 );
                 return Err(Refusal::dropped(Reason::ResourcesUnknown, text));
             }
-        }
-        if launch
-            .executor
-            .as_ref()
-            .is_some_and(|executor| executor.r#type() == v1::executor_info::Type::Default)
-        {
-            return Err(Refusal {
-                state: TaskState::TaskFailed,
-                reason: Reason::ContainerLaunchFailed,
-                message: "Failed to launch container: this agent does not run the default executor"
-                    .to_owned(),
-            });
         }
         Ok(())
     }
@@ -436,8 +424,13 @@ impl Agent {
         let Some(executor) = self.executor(&run.framework, &run.executor) else {
             return;
         };
+        let command = if executor.info.r#type() == v1::executor_info::Type::Default {
+            default_executor::command(&self.config.launcher_dir, executor.user.as_deref())
+        } else {
+            executor.info.command.clone().unwrap_or_default()
+        };
         let config = ContainerConfig {
-            command: executor.info.command.clone().unwrap_or_default(),
+            command,
             user: executor.user.clone(),
             directory: executor.directory.clone(),
             environment: environment::of_executor(

@@ -20,6 +20,7 @@ mod calls;
 pub mod command_executor;
 mod config;
 mod counters;
+pub mod default_executor;
 mod driver;
 pub mod environment;
 pub mod executor;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! work_dir
+//! ├── containers/<container>                the sandbox of a standalone container
 //! ├── slaves/<agent>/frameworks/<framework>/executors/<executor>/runs
 //! │   ├── latest -> <container>
 //! │   └── <container>/                      the sandbox
@@ -64,6 +65,11 @@ pub fn resource_state(meta: &Path) -> PathBuf {
 /// The same, being committed.
 pub fn resource_state_target(meta: &Path) -> PathBuf {
     meta.join("resources/resources_and_operations.target")
+}
+
+/// The sandbox of a container that belongs to no executor.
+pub fn standalone(work_dir: &Path, container: &str) -> PathBuf {
+    work_dir.join("containers").join(container)
 }
 
 /// All agents that have lived here; `root` is `work_dir` or `meta`.

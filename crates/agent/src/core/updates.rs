@@ -132,13 +132,19 @@ impl Agent {
     /// Adds what the agent knows of the executor's container to a status.
     fn describe_container(&self, executor: &Executor, status: &mut v1::TaskStatus) {
         let container = status.container_status.get_or_insert_default();
+        let nested = container
+            .container_id
+            .as_ref()
+            .is_some_and(|id| id.parent.is_some());
         if container.container_id.is_none() {
             container.container_id = Some(executor.run.container.to_wire());
         }
-        if container.executor_pid.is_none() {
+        if container.executor_pid.is_none() && !nested {
             container.executor_pid = executor.pid.and_then(|pid| u32::try_from(pid).ok());
         }
-        if container.network_infos.is_empty() {
+        // A nested container without a pid does not run yet, or no longer: it has no address either.
+        let runs = !nested || container.executor_pid.is_some();
+        if runs && container.network_infos.is_empty() {
             let address = v1::network_info::IpAddress {
                 ip_address: Some(self.config.pid.address().ip().to_string()),
                 ..Default::default()

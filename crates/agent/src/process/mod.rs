@@ -24,6 +24,7 @@ use crate::core::{Agent, ContainerId, Exit, Input, Output, Phase, RequestId, Str
 use crate::outbox::Outbox;
 use crate::writer::Writer;
 pub(crate) use garbage::Garbage;
+pub(crate) use outputs::chain;
 
 /// How the agent ended: by itself, or because it must not go on.
 pub(crate) type Outcome = Option<Result<(), Arc<Error>>>;
@@ -203,9 +204,9 @@ impl Process for AgentProcess {
         ctx.route("/containers", Self::containers);
         ctx.route("/containerizer/debug", Self::containerizer_debug);
         ctx.route("/api/v1", |this: &mut Self, ctx, request: Request| -> Reply {
-            this.agent_call(ctx, &request)
+            this.agent_call(ctx, request)
         });
-        ctx.route("/api/v1/executor", |this: &mut Self, ctx, request: Request| {
+        ctx.route("/api/v1/executor", |this: &mut Self, ctx, request: Request| -> Reply {
             this.executor_call(ctx, &request)
         });
         for (path, text) in [

@@ -9,6 +9,7 @@ mod pipe;
 mod query;
 mod request;
 mod response;
+mod stream;
 
 pub use access::{Access, Authenticator, Outcome, Principal, Rule};
 pub use asset::Asset;
@@ -23,3 +24,4 @@ pub use request::Request;
 pub(crate) use request::quality;
 pub(crate) use response::reason;
 pub use response::{Reply, Response};
+pub use stream::RequestStream;

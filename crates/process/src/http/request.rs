@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::{Principal, Query};
+use super::{Principal, Query, RequestStream};
 
 /// A request with its whole body, as a handler gets it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub struct Request {
     /// Who has proven to be its sender; `None` where nothing has to be proven.
     pub principal: Option<Principal>,
     tail: String,
+    stream: Option<RequestStream>,
 }
 
 impl Request {
@@ -43,6 +44,7 @@ impl Request {
             client: None,
             principal: None,
             tail: String::new(),
+            stream: None,
         }
     }
 
@@ -111,6 +113,16 @@ impl Request {
 
     pub(crate) fn set_tail(&mut self, tail: &str) {
         tail.trim_matches('/').clone_into(&mut self.tail);
+    }
+
+    /// The body of a request that goes on: only one whose media type is `application/recordio` is given to its handler
+    /// before its end, with an empty [`body`](Self::body). None for others, and once it was taken.
+    pub fn take_stream(&mut self) -> Option<RequestStream> {
+        self.stream.take()
+    }
+
+    pub(crate) fn set_stream(&mut self, stream: RequestStream) {
+        self.stream = Some(stream);
     }
 
     /// The function that the client wants its JSON wrapped in.

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::rewind::{Activity, Busy, Rewind};
 use super::{HttpLimits, answer, deliver, route};
 use crate::Clock;
-use crate::http::{Body, BodyError, Closer, Data, Query, Request, Response};
+use crate::http::{Body, BodyError, Closer, Data, Query, Request, RequestStream, Response};
 use crate::runtime::WeakRuntime;
 
 /// Bytes that wait in a connection for the socket, beyond one chunk: 256 KiB.
@@ -147,6 +147,13 @@ impl Client {
 
     /// The response to a request; an error is one after which the connection is closed.
     async fn answer(&self, parts: &http::request::Parts, incoming: Incoming) -> Result<Response, Response> {
+        let sender = sender(&parts.method, &parts.headers);
+        if sender.is_none() && is_stream(&parts.headers) {
+            let stream = RequestStream::new(incoming);
+            // What was not read when the answer came is not read at all.
+            let answer = self.route(parts, Bytes::new(), Some(stream)).await;
+            return Err(answer.unwrap_or_else(|refusal| refusal));
+        }
         let body = self.body(incoming).await?;
         let gzip = parts
             .headers
@@ -157,18 +164,31 @@ impl Client {
         } else {
             body
         };
+        let Some(sender) = sender else {
+            return self.route(parts, body, None).await;
+        };
         let Some(runtime) = self.runtime.upgrade() else {
             return Err(Response::status(StatusCode::SERVICE_UNAVAILABLE));
         };
-        if let Some(sender) = sender(&parts.method, &parts.headers) {
-            self.activity.is_peer();
-            let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-            let delivered = deliver::deliver(&runtime, target, &sender, body, self.address).await;
-            return Ok(match delivered {
-                Ok(()) => Response::accepted(),
-                Err(response) => response,
-            });
-        }
+        self.activity.is_peer();
+        let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+        let delivered = deliver::deliver(&runtime, target, &sender, body, self.address).await;
+        Ok(match delivered {
+            Ok(()) => Response::accepted(),
+            Err(response) => response,
+        })
+    }
+
+    /// Hands a request that is no message to the process it is for.
+    async fn route(
+        &self,
+        parts: &http::request::Parts,
+        body: Bytes,
+        stream: Option<RequestStream>,
+    ) -> Result<Response, Response> {
+        let Some(runtime) = self.runtime.upgrade() else {
+            return Err(Response::status(StatusCode::SERVICE_UNAVAILABLE));
+        };
         // Only a path is a path: neither `http://host/path` nor `*`.
         if parts.uri.authority().is_some() || parts.method == Method::CONNECT {
             return Err(Response::status(StatusCode::BAD_REQUEST));
@@ -182,6 +202,9 @@ impl Client {
         request.query = query;
         request.headers = parts.headers.clone();
         request.client = Some(self.address);
+        if let Some(stream) = stream {
+            request.set_stream(stream);
+        }
         Ok(route::dispatch(&runtime, request).await)
     }
 
@@ -219,6 +242,13 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether the body is one that goes on.
+fn is_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes() == b"application/recordio")
 }
 
 /// Who sent this, if it is a libprocess message.
