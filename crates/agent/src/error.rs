@@ -33,6 +33,9 @@ pub enum Error {
     /// The containerizer cannot take over what an earlier agent left.
     #[error("failed to recover containers")]
     Containers(#[source] containerizer::Error),
+    /// A file of secrets, or a list of who may do what, cannot be used.
+    #[error("failed to read what security rests on")]
+    Security(#[source] auth::Error),
     /// The agent must not go on.
     #[error("{0}")]
     Failed(String),

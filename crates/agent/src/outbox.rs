@@ -28,7 +28,7 @@ enum Destination<'a> {
 
 fn destination(output: &Output) -> Destination<'_> {
     match output {
-        Output::Send { to, .. } | Output::Link(to) => Destination::Peer(to),
+        Output::Send { to, .. } | Output::Link(to) | Output::Prove { to, .. } => Destination::Peer(to),
         Output::Event { stream, .. } | Output::CloseStream(stream) => Destination::Stream(*stream),
         Output::Launch { container, .. }
         | Output::Wait { container, .. }
@@ -37,6 +37,7 @@ fn destination(output: &Output) -> Destination<'_> {
         Output::Exit(_) => Destination::Everything,
         Output::Checkpoint { .. }
         | Output::Detect
+        | Output::EndProof
         | Output::Reply { .. }
         | Output::RecoverContainers(_)
         | Output::ScheduleGc(_)

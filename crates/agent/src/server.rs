@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddrV4;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::process::{Environment, Handle, Runtime, Settings};
@@ -73,7 +73,8 @@ impl Server {
         }
         let work_dir = absolute(&flags.work_dir)?;
         let id = runtime.unique_id("slave");
-        let config = config(&runtime, &id, &flags, work_dir.clone(), libprocess_ip)?;
+        let mut config = config(&runtime, &id, &flags, work_dir.clone(), libprocess_ip)?;
+        config.credential = credential(&flags)?;
         let disk = Disk::new(work_dir, Disk::current_boot_id().map_err(Error::Checkpoint)?);
         let (outcome_sender, outcome) = watch::channel(None);
         let (phase_sender, phase) = watch::channel(Phase::Recovering);
@@ -195,6 +196,10 @@ fn config(
         .executor_environment
         .clone_from(&flags.executor_environment);
     config.libprocess_ip = libprocess_ip;
+    config.capabilities.clone_from(&flags.capabilities);
+    config.authentication_timeout_min = flags.duration("authentication_timeout_min");
+    config.authentication_timeout_max = flags.duration("authentication_timeout_max");
+    config.authentication_backoff_factor = flags.duration("authentication_backoff_factor");
     config.registration_backoff_factor = flags.duration("registration_backoff_factor");
     config.executor_registration_timeout = flags.duration("executor_registration_timeout");
     config.executor_reregistration_timeout = flags.duration("executor_reregistration_timeout");
@@ -212,7 +217,19 @@ fn config(
     Ok(config)
 }
 
-fn absolute(work_dir: &std::path::Path) -> Result<PathBuf, Error> {
+/// What `--credential` names.
+fn credential(flags: &Flags) -> Result<Option<auth::Credential>, Error> {
+    let Some(path) = flags.values.text("credential") else {
+        return Ok(None);
+    };
+    let loaded = auth::Credential::read(Path::new(path)).map_err(Error::Security)?;
+    if let Some(warning) = loaded.warning {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(loaded.value))
+}
+
+fn absolute(work_dir: &Path) -> Result<PathBuf, Error> {
     std::fs::create_dir_all(work_dir).map_err(Error::WorkDir)?;
     work_dir.canonicalize().map_err(Error::WorkDir)
 }

@@ -127,7 +127,10 @@ async fn first(clock: &Clock, records: &mut Records, accepted: Media) -> Result<
         return Err(Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
     if accepted.is_stream() {
-        let text = format!("Streaming response is not supported for {} call", kind.as_str_name());
+        let text = format!(
+            "Streaming response is not supported for {} call",
+            kind.as_str_name()
+        );
         return Err(*not_acceptable(text));
     }
     let attach = call.attach_container_input.unwrap_or_default();
@@ -183,7 +186,10 @@ fn input_of(attach: AttachContainerInput) -> Result<ProcessIo, String> {
     match io.r#type() {
         IoType::Unknown => return Err("'process_io.type' is unknown".to_owned()),
         IoType::Control => {
-            let control = io.control.as_ref().ok_or_else(|| expecting("process_io.control"))?;
+            let control = io
+                .control
+                .as_ref()
+                .ok_or_else(|| expecting("process_io.control"))?;
             control_of(control)?;
         }
         IoType::Data => {

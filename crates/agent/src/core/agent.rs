@@ -10,6 +10,7 @@ use proto::v1;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::authentication::Authentication;
 use super::config::Config;
 use super::counters::Counters;
 use super::executor::Executor;
@@ -43,6 +44,8 @@ pub enum Phase {
 pub(super) enum Timer {
     /// Register, or try again.
     Register,
+    /// An attempt to authenticate has taken too long, or the next is due.
+    Authentication,
     /// The master has been silent for too long.
     Ping,
     /// Executors that have not come back are given up.
@@ -74,6 +77,7 @@ pub struct Agent {
     /// Dynamic reservations and persistent volumes.
     pub(super) checkpointed: Vec<v1::Resource>,
     pub(super) master: Option<Master>,
+    pub(super) authentication: Authentication,
     /// Width of the random wait before the next attempt to register.
     pub(super) backoff: Duration,
     pub(super) ping_timeout: Duration,
@@ -105,6 +109,7 @@ impl Agent {
             resource_version,
             checkpointed: Vec::new(),
             master: None,
+            authentication: Authentication::new(),
             ping_timeout: super::registration::PING_TIMEOUT,
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
@@ -125,6 +130,11 @@ impl Agent {
             Input::Detected(master) => self.on_detected(now, master, out),
             Input::Message { from, message } => self.on_message(now, &from, message, out),
             Input::Exited(pid) => self.on_exited(&pid, out),
+            Input::Challenge {
+                attempt,
+                from,
+                challenge,
+            } => self.on_challenge(now, attempt, from, &challenge, out),
             Input::Call {
                 request,
                 stream,
@@ -191,7 +201,9 @@ impl Agent {
         }
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
+                Timer::Register if self.must_authenticate() => self.authenticate(now, out),
                 Timer::Register => self.register(now, out),
+                Timer::Authentication => self.on_authentication_timeout(now, out),
                 Timer::Ping => self.on_ping_timeout(out),
                 Timer::Reregistration => self.on_reregistration_timeout(out),
                 Timer::Reconnect => self.reconnect(now, out),

@@ -62,6 +62,14 @@ pub struct Config {
     pub executor_environment: BTreeMap<String, String>,
     /// `LIBPROCESS_IP` of the agent's own environment, handed on to executors.
     pub libprocess_ip: Option<String>,
+    /// What the agent proves to the master before it registers; none: nothing.
+    pub credential: Option<auth::Credential>,
+    /// The least time an attempt to authenticate may take.
+    pub authentication_timeout_min: Duration,
+    /// The most time an attempt to authenticate may take.
+    pub authentication_timeout_max: Duration,
+    /// By what the range of these times widens with every attempt.
+    pub authentication_backoff_factor: Duration,
     /// Base of the random wait before (re-)registration.
     pub registration_backoff_factor: Duration,
     /// How long a new executor may take to subscribe.
@@ -97,6 +105,10 @@ impl Config {
             switch_user: true,
             executor_environment: BTreeMap::new(),
             libprocess_ip: None,
+            credential: None,
+            authentication_timeout_min: Duration::from_secs(5),
+            authentication_timeout_max: Duration::from_secs(60),
+            authentication_backoff_factor: Duration::from_secs(1),
             registration_backoff_factor: Duration::from_secs(1),
             executor_registration_timeout: Duration::from_secs(60),
             executor_reregistration_timeout: Duration::from_secs(2),

@@ -4,6 +4,7 @@ use containerizer::Termination;
 use process::Upid;
 use proto::{internal, v1};
 
+use super::authentication::Challenge;
 use super::ids::{ContainerId, RequestId, StreamId};
 use super::recovered::RecoveredState;
 
@@ -25,6 +26,15 @@ pub enum Input {
     },
     /// A link to `pid` broke.
     Exited(Upid),
+    /// The master's session answers an attempt to authenticate.
+    Challenge {
+        /// The number that [`Output::Prove`](super::Output::Prove) had.
+        attempt: u64,
+        /// The session.
+        from: Upid,
+        /// What it says.
+        challenge: Challenge,
+    },
     /// A call of the executor API whose form has been validated.
     Call {
         /// To be named in the answer.

@@ -16,6 +16,7 @@
 
 mod acknowledgements;
 mod agent;
+mod authentication;
 mod calls;
 pub mod command_executor;
 mod config;
@@ -42,6 +43,7 @@ mod timers;
 mod updates;
 
 pub use agent::{Agent, Phase};
+pub use authentication::{Challenge, Proof};
 pub use config::{CAPABILITIES, Config, ReconfigurationPolicy, RecoverMode};
 pub use counters::Counters;
 pub use executor::Executor;

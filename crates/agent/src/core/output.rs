@@ -5,6 +5,7 @@ use containerizer::{ContainerConfig, Recoverable};
 use process::Upid;
 use proto::{internal, v1};
 
+use super::authentication::Proof;
 use super::ids::{AgentId, ContainerId, ExecutorId, FrameworkId, RequestId, Run, StreamId, TaskId, WriteId};
 
 /// One thing to do. An output with `after: Some(write)` rests on that write: the shell holds it until the
@@ -32,6 +33,17 @@ pub enum Output {
         /// The write it rests on.
         after: Option<WriteId>,
     },
+    /// Send a message of an attempt to authenticate, from the attempt's own process.
+    Prove {
+        /// Which attempt; one with another number is over.
+        attempt: u64,
+        /// To whom.
+        to: Upid,
+        /// What.
+        message: Proof,
+    },
+    /// The attempt to authenticate is over.
+    EndProof,
     /// Answer a call of the executor API.
     Reply {
         /// Which call.

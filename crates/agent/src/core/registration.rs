@@ -40,7 +40,7 @@ impl Agent {
         if matches!(self.phase, Phase::Terminating | Phase::Recovering) {
             return;
         }
-        self.disconnect();
+        self.disconnect(out);
         self.master = info.and_then(|info| match info.pid().parse() {
             Ok(pid) => Some(Master { info, pid }),
             Err(error) => {
@@ -64,7 +64,8 @@ impl Agent {
     }
 
     /// Stops everything that needs a master.
-    fn disconnect(&mut self) {
+    fn disconnect(&mut self, out: &mut Vec<Output>) {
+        self.forget_authentication(out);
         self.phase = Phase::Disconnected;
         self.updates.pause();
         self.timers.cancel(&Timer::Register);
@@ -331,7 +332,7 @@ impl Agent {
     }
 
     fn detect_again(&mut self, out: &mut Vec<Output>) {
-        self.disconnect();
+        self.disconnect(out);
         out.push(Output::Detect);
     }
 

@@ -110,6 +110,7 @@ impl Agent {
         self.phase = Phase::Terminating;
         self.updates.pause();
         self.timers.cancel(&Timer::Register);
+        self.forget_authentication(out);
         self.timers.cancel(&Timer::Ping);
         self.timers.cancel(&Timer::Reregistration);
         self.timers.cancel(&Timer::Reconnect);

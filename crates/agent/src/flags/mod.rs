@@ -1,6 +1,7 @@
 //! The agent's flags: the table, and what it means.
 
 mod attributes;
+mod features;
 mod table;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use attributes::parse_attributes;
 use election::Location;
 use process::flags::{Error, Values};
 use proto::v1;
+use proto::v1::agent_info::capability::Type as Capability;
 use resources::Resources;
 pub use table::TABLE;
 
@@ -76,6 +78,8 @@ pub struct Flags {
     pub reconfiguration_policy: ReconfigurationPolicy,
     /// Endpoints that answer 403.
     pub disabled_endpoints: Vec<String>,
+    /// What the agent tells its master it can do.
+    pub capabilities: Vec<Capability>,
 }
 
 impl Flags {
@@ -165,6 +169,7 @@ impl Flags {
                 }
             },
             disabled_endpoints: disabled_endpoints(&values)?,
+            capabilities: features::capabilities(&values)?,
             values,
         })
     }

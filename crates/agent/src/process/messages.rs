@@ -1,6 +1,6 @@
 //! libprocess messages on their way to the core.
 
-use ::process::{Context, Upid};
+use ::process::{Context, Process, Upid};
 use bytes::Bytes;
 use proto::{Message, Name, Required, internal};
 
@@ -59,23 +59,27 @@ pub(super) fn install(ctx: &mut Context<AgentProcess>) {
     });
 }
 
-/// Binds one message. One that does not parse, or lacks a required field, is logged and dropped.
+/// Binds a message to the core.
 fn on<M: Message + Name + Required + Default>(
     ctx: &mut Context<AgentProcess>,
     wrap: impl Fn(M) -> Received + Send + 'static,
 ) {
+    bind(ctx, move |this: &mut AgentProcess, ctx, from, message: M| {
+        let from = from.clone();
+        let message = wrap(message);
+        this.step(ctx, Input::Message { from, message });
+    });
+}
+
+/// Binds one message. One that does not parse, or lacks a required field, is logged and dropped.
+pub(super) fn bind<P: Process, M: Message + Name + Required + Default>(
+    ctx: &mut Context<P>,
+    handle: impl Fn(&mut P, &mut Context<P>, &Upid, M) + Send + 'static,
+) {
     let handler =
-        move |this: &mut AgentProcess, ctx: &mut Context<AgentProcess>, from: &Upid, body: Bytes| {
-            match proto::decode::<M>(body) {
-                Ok(message) => this.step(
-                    ctx,
-                    Input::Message {
-                        from: from.clone(),
-                        message: wrap(message),
-                    },
-                ),
-                Err(error) => tracing::warn!(%from, %error, "dropping a {}", M::NAME),
-            }
+        move |this: &mut P, ctx: &mut Context<P>, from: &Upid, body: Bytes| match proto::decode::<M>(body) {
+            Ok(message) => handle(this, ctx, from, message),
+            Err(error) => tracing::warn!(%from, %error, "dropping a {}", M::NAME),
         };
     ctx.install_raw(M::full_name(), handler);
 }

@@ -6,12 +6,13 @@
 mod garbage;
 mod messages;
 mod outputs;
+mod prover;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ::process::http::{Pipe, Reply, Request, Response};
-use ::process::{Context, Process, Time, Timer, Upid};
+use ::process::{Context, Handle, Process, Time, Timer, Upid};
 use containerizer::Containerizer;
 use election::Detector;
 use proto::ContentType;
@@ -61,6 +62,8 @@ pub(crate) struct AgentProcess {
     outbox: Outbox,
     pub(crate) garbage: Garbage,
     detector: Arc<dyn Detector>,
+    /// The process of the attempt to authenticate that is under way.
+    prover: Option<(u64, Handle<prover::Prover>)>,
     /// Counts the searches for a master: what an older one finds is of no interest.
     search: u64,
     timer: Option<(Time, Timer)>,
@@ -109,6 +112,7 @@ impl AgentProcess {
             outbox: Outbox::default(),
             garbage: parts.garbage,
             detector: parts.detector,
+            prover: None,
             search: 0,
             timer: None,
             containers: ContainerCounts::default(),
@@ -206,9 +210,10 @@ impl Process for AgentProcess {
         ctx.route("/api/v1", |this: &mut Self, ctx, request: Request| -> Reply {
             this.agent_call(ctx, request)
         });
-        ctx.route("/api/v1/executor", |this: &mut Self, ctx, request: Request| -> Reply {
-            this.executor_call(ctx, &request)
-        });
+        ctx.route(
+            "/api/v1/executor",
+            |this: &mut Self, ctx, request: Request| -> Reply { this.executor_call(ctx, &request) },
+        );
         for (path, text) in [
             (
                 "/state",

@@ -57,6 +57,8 @@ impl AgentProcess {
             Output::Detect => self.detect(ctx),
             Output::Link(pid) => ctx.link(&pid, LinkMode::Reuse),
             Output::Send { to, message, .. } => send(ctx, &to, message),
+            Output::Prove { attempt, to, message } => self.prove(ctx, attempt, to, message),
+            Output::EndProof => self.end_proof(),
             Output::Reply { request, reply } => self.reply = Some((request, reply)),
             Output::Event { stream, event, .. } => self.send_event(ctx, stream, &event),
             Output::CloseStream(stream) => drop(self.streams.remove(&stream)),

@@ -19,7 +19,7 @@ impl Message {
 
 /// The messages of one direction of a connection, in order.
 pub(crate) fn messages(file: &str) -> Vec<Message> {
-    let mut rest = read_golden(&format!("executor/{file}.bin"));
+    let mut rest = read_golden(&format!("wire/{file}.bin"));
     let mut all = Vec::new();
     while !rest.is_empty() {
         let head = take_until(&mut rest, b"\r\n\r\n");

@@ -248,6 +248,8 @@ impl World {
                     self.executor_is_sent(index, container, stream.0, None);
                 }
             }
+            // Agents here have no credential.
+            Output::Prove { .. } | Output::EndProof => {}
             Output::RecoverContainers(_) => {
                 let at = self.soon(1, 50);
                 self.schedule(at, Event::ContainersRecovered { agent: index, life });
