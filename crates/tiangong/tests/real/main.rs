@@ -7,5 +7,6 @@ mod bad_input;
 mod conformance;
 mod interop;
 mod kill;
+mod mesos_go;
 mod pymesos;
 mod support;

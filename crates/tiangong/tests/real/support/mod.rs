@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod http;
+pub mod local;
 pub mod processes;
 
 use std::path::PathBuf;
