@@ -11,6 +11,14 @@ use super::{DEPTH, Error, Json};
 /// How many absent required fields an error names.
 const NAMED: usize = 16;
 
+/// How many characters of a faulty text an error shows.
+const SHOWN: usize = 80;
+
+/// As much of a text as an error shows.
+fn cut(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
 /// A parser in the middle of a text.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -85,7 +93,7 @@ impl<'a> Reader<'a> {
 
     /// Reads an object into a message.
     pub(super) fn message<M: Json>(&mut self, message: &mut M) -> Result<(), Error> {
-        self.expect(b'{', "an object")?;
+        self.expect(b'{')?;
         self.enter()?;
         let before = self.missing.len();
         let mut seen = 0;
@@ -127,9 +135,9 @@ impl<'a> Reader<'a> {
         self.missing.truncate(NAMED);
     }
 
-    /// A text; `expected` names what the field takes, should there be no text.
-    pub(super) fn string(&mut self, expected: &'static str) -> Result<Cow<'a, str>, Error> {
-        self.expect(b'"', expected)?;
+    /// A text.
+    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
+        self.expect(b'"')?;
         self.string_rest()
     }
 
@@ -143,26 +151,24 @@ impl<'a> Reader<'a> {
                 self.at += 1;
                 let text = self.string_rest()?;
                 let value = text.parse();
-                value.map_err(|_| self.error_at(start, Kind::Value("neither true nor false")))
+                value.map_err(|_| self.misread(start, &text, "boolean"))
             }
-            _ => Err(self.mismatch("a boolean")),
+            _ => Err(self.mismatch()),
         }
     }
 
     /// A double: a number, a number as text, or an infinity as a word or as text.
     pub(super) fn double(&mut self) -> Result<f64, Error> {
         let start = self.peek_at();
-        let (text, quoted) = self.number_text("a number")?;
-        match (&*text, quoted) {
-            ("Infinity", _) => Ok(f64::INFINITY),
-            ("-Infinity", _) => Ok(f64::NEG_INFINITY),
-            ("NaN", _) => Ok(f64::NAN),
-            (text, _) if !scan::is_number(text.as_bytes()) => {
-                Err(self.error_at(start, Kind::Value("not a number")))
-            }
-            (text, _) => match text.parse::<f64>() {
+        let text = self.number_text()?;
+        match &*text {
+            "Infinity" => Ok(f64::INFINITY),
+            "-Infinity" => Ok(f64::NEG_INFINITY),
+            "NaN" => Ok(f64::NAN),
+            text if !scan::is_number(text.as_bytes()) => Err(self.misread(start, text, "number")),
+            text => match text.parse::<f64>() {
                 Ok(value) if value.is_finite() => Ok(value),
-                _ => Err(self.error_at(start, Kind::Value("a number too large for a double"))),
+                _ => Err(self.error_at(start, Kind::Range("a number too large for a double"))),
             },
         }
     }
@@ -170,26 +176,26 @@ impl<'a> Reader<'a> {
     /// An integer: a number or a number as text. A fraction is dropped.
     pub(super) fn integer<T: TryFrom<i128>>(&mut self) -> Result<T, Error> {
         let start = self.peek_at();
-        let (text, _) = self.number_text("an integer")?;
+        let text = self.number_text()?;
         let value = match scan::small_integer(text.as_bytes()) {
             Some(value) => Some(i128::from(value)),
             None => scan::integer(&text),
         };
-        let value = value.ok_or_else(|| self.error_at(start, Kind::Value("not an integer")))?;
-        T::try_from(value).map_err(|_| self.error_at(start, Kind::Value("an integer out of range")))
+        let value = value.ok_or_else(|| self.misread(start, &text, "number"))?;
+        T::try_from(value).map_err(|_| self.error_at(start, Kind::Range("an integer out of range")))
     }
 
     /// The text of a number or of what stands for one.
-    fn number_text(&mut self, expected: &'static str) -> Result<(Cow<'a, str>, bool), Error> {
+    fn number_text(&mut self) -> Result<Cow<'a, str>, Error> {
         match self.peek() {
             Some(b'"') => {
                 self.at += 1;
-                Ok((self.string_rest()?, true))
+                self.string_rest()
             }
-            Some(b'I') => self.word("Infinity").map(|()| ("Infinity".into(), false)),
-            Some(b'N') => self.word("NaN").map(|()| ("NaN".into(), false)),
-            Some(b'-' | b'0'..=b'9') => Ok((self.number()?.into(), false)),
-            _ => Err(self.mismatch(expected)),
+            Some(b'I') => self.word("Infinity").map(|()| "Infinity".into()),
+            Some(b'N') => self.word("NaN").map(|()| "NaN".into()),
+            Some(b'-' | b'0'..=b'9') => Ok(self.number()?.into()),
+            _ => Err(self.mismatch()),
         }
     }
 
@@ -223,19 +229,26 @@ impl<'a> Reader<'a> {
         Error::new(offset, self.path_text(), kind)
     }
 
+    /// A text that should have been a number or a boolean.
+    #[cold]
+    fn misread(&self, start: usize, text: &str, meant: &'static str) -> Error {
+        let text = cut(text);
+        self.error_at(start, Kind::Text { text, meant })
+    }
+
     /// What stands here is not what the field takes, if it is JSON at all.
     #[cold]
-    fn mismatch(&mut self, expected: &'static str) -> Error {
+    fn mismatch(&mut self) -> Error {
         let start = self.peek_at();
         let found = match self.peek() {
-            Some(b'{') => "an object",
-            Some(b'[') => "a list",
-            Some(b'"') => "a string",
-            Some(b't' | b'f') => "a boolean",
+            Some(b'{') => "object",
+            Some(b'[') => "array",
+            Some(b'"') => "string",
+            Some(b't' | b'f') => "boolean",
             Some(b'n') => "null",
-            Some(b'-' | b'0'..=b'9') => "a number",
+            Some(b'-' | b'0'..=b'9') => "number",
             _ => return self.syntax_at(start),
         };
-        self.error_at(start, Kind::Mismatch { expected, found })
+        self.error_at(start, Kind::Mismatch(found))
     }
 }

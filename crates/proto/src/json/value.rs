@@ -37,7 +37,7 @@ impl Value for String {
 
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
-        *self = reader.string("a string")?.into_owned();
+        *self = reader.string()?.into_owned();
         Ok(())
     }
 }
@@ -49,8 +49,8 @@ impl Value for Bytes {
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         let start = reader.offset();
-        let text = reader.string("base64 in a string")?;
-        let bytes = base64::read(&text).ok_or_else(|| reader.error_at(start, Kind::Value("not base64")))?;
+        let text = reader.string()?;
+        let bytes = base64::read(&text).ok_or_else(|| reader.error_at(start, Kind::Base64))?;
         *self = bytes.into();
         Ok(())
     }

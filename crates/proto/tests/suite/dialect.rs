@@ -135,7 +135,7 @@ fn bytes_are_base64_with_padding() {
     assert!(written.contains(r#""uuid":"AP/+Pw==""#), "{written}");
     let back: v1::TaskStatus = json::from_slice(written.replace("==", "").as_bytes()).unwrap();
     assert_eq!(back.uuid, status.uuid);
-    check::<v1::Uuid>(r#"{"value":"A*"}"#, "not base64 at offset 9, in value");
+    check::<v1::Uuid>(r#"{"value":"A*"}"#, "Failed to base64 decode bytes field 'value'");
 }
 
 #[test]
@@ -251,22 +251,16 @@ fn values_may_come_in_a_neighbouring_kind() {
 }
 
 #[test]
-fn other_kinds_are_refused_with_place_and_path() {
-    check::<v1::TaskId>(
-        r#"{"value":1}"#,
-        "expected a string, found a number at offset 9, in value",
-    );
+fn other_kinds_are_refused_in_the_words_of_mesos() {
+    check::<v1::TaskId>(r#"{"value":1}"#, "Not expecting a JSON number for field 'value'");
     check::<v1::TaskId>(
         r#"{"value":["a"]}"#,
-        "expected a string, found a list at offset 9, in value",
+        "Not expecting a JSON array for field 'value'",
     );
-    check::<scheduler::Call>(
-        r#"{"type":3}"#,
-        "expected the name of an enum's value, found a number at offset 8, in type",
-    );
+    check::<scheduler::Call>(r#"{"type":3}"#, "Not expecting a JSON number for field 'type'");
     check::<v1::Volume>(
         r#"{"mode":"NO","container_path":"p"}"#,
-        "unknown name at offset 8, in mode",
+        "Failed to find enum for 'NO'",
     );
     check::<v1::TimeInfo>(
         r#"{"nanoseconds":9223372036854775808}"#,
@@ -274,7 +268,7 @@ fn other_kinds_are_refused_with_place_and_path() {
     );
     check::<v1::TimeInfo>(
         r#"{"nanoseconds":"x"}"#,
-        "not an integer at offset 15, in nanoseconds",
+        "Failed to parse 'x' as a JSON number for field 'nanoseconds'",
     );
     check::<v1::value::Range>(
         r#"{"begin":-1,"end":1}"#,
@@ -286,16 +280,13 @@ fn other_kinds_are_refused_with_place_and_path() {
     );
     check::<v1::value::Scalar>(
         r#"{"value":true}"#,
-        "expected a number, found a boolean at offset 9, in value",
+        "Not expecting a JSON boolean for field 'value'",
     );
-    check::<v1::CommandInfo>(
-        r#"{"shell":1}"#,
-        "expected a boolean, found a number at offset 9, in shell",
-    );
-    check::<v1::TaskId>(r"[]", "expected an object, found a list at offset 0, in the top");
+    check::<v1::CommandInfo>(r#"{"shell":1}"#, "Not expecting a JSON number for field 'shell'");
+    check::<v1::TaskId>(r"[]", "Expecting a JSON object");
     check::<scheduler::Call>(
         r#"{"accept":{"offer_ids":[{"value":"a"},{"value":7}]}}"#,
-        "expected a string, found a number at offset 47, in accept.offer_ids[1].value",
+        "Not expecting a JSON number for field 'value'",
     );
 }
 
@@ -376,6 +367,26 @@ fn what_is_not_json_is_refused_as_mesos_refuses_it() {
 }
 
 #[test]
+fn an_error_knows_its_place_and_path() {
+    let call = br#"{"accept":{"offer_ids":[{"value":"a"},{"value":7}]}}"#;
+    let error = json::from_slice::<scheduler::Call>(call).unwrap_err();
+    assert_eq!((error.offset(), error.path()), (47, "accept.offer_ids[1].value"));
+}
+
+#[test]
+fn what_follows_the_value_is_named() {
+    let error = json::from_slice::<v1::TaskId>(b"{\"value\":\"t\"} {} \n").unwrap_err();
+    assert!(error.is_syntax());
+    assert_eq!(
+        error.to_string(),
+        "Parsed JSON included non-whitespace trailing characters:  {}"
+    );
+    let long = format!("{{}}{}", "x".repeat(1000));
+    let error = json::from_slice::<v1::CommandInfo>(long.as_bytes()).unwrap_err();
+    assert!(error.to_string().len() < 200, "{error}");
+}
+
+#[test]
 fn broken_text_is_named_before_wrong_kinds() {
     let error = json::from_slice::<v1::TaskId>(b"{\"value\":1,\n oops").unwrap_err();
     assert_eq!(error.to_string(), "syntax error at line 2 near: oops");
@@ -439,10 +450,7 @@ fn a_grace_period_of_draining_is_a_plain_message() {
     check::<master::call::DrainAgent>(call, call);
     let error =
         reread::<master::call::DrainAgent>(r#"{"agent_id":{"value":"a"},"max_grace_period":"10mins"}"#);
-    assert_eq!(
-        error,
-        "expected an object, found a string at offset 45, in max_grace_period"
-    );
+    assert_eq!(error, "Not expecting a JSON string for field 'max_grace_period'");
 }
 
 #[test]

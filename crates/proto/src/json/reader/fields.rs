@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::error::Kind;
 use super::super::{Enumeration, Error, Value};
-use super::{Reader, Step};
+use super::{Reader, Step, cut};
 
 impl Reader<'_> {
     /// A required field; its bit in `seen` says whether the last value given was one.
@@ -40,8 +40,8 @@ impl Reader<'_> {
         }
         self.path.push(Step::Field(name));
         let start = self.peek_at();
-        let text = self.string("the name of an enum's value")?;
-        *slot = E::number(&text).ok_or_else(|| self.error_at(start, Kind::Value("unknown name")))?;
+        let text = self.string()?;
+        *slot = E::number(&text).ok_or_else(|| self.error_at(start, Kind::Enum(cut(&text))))?;
         *seen |= 1 << bit;
         self.path.pop();
         Ok(())
@@ -76,7 +76,7 @@ impl Reader<'_> {
             return Ok(None);
         }
         self.path.push(Step::Field(name));
-        let text = self.string("the name of an enum's value")?;
+        let text = self.string()?;
         self.path.pop();
         Ok(E::number(&text))
     }
@@ -104,7 +104,7 @@ impl Reader<'_> {
         slot.clear();
         self.path.push(Step::Field(name));
         self.elements(&mut |reader| {
-            let text = reader.string("the name of an enum's value")?;
+            let text = reader.string()?;
             slot.extend(E::number(&text));
             Ok(())
         })?;
@@ -119,7 +119,7 @@ impl Reader<'_> {
             return Ok(());
         }
         self.path.push(Step::Field(name));
-        self.expect(b'{', "an object")?;
+        self.expect(b'{')?;
         self.enter()?;
         if !self.take(b'}') {
             loop {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::error::Kind;
 use super::super::{Error, text};
-use super::Reader;
+use super::{Reader, cut};
 
 /// How much of the faulty line an error shows.
 const NEAR: usize = 80;
@@ -42,11 +42,11 @@ impl<'a> Reader<'a> {
 
     /// Takes the opening byte of what a field needs.
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Error> {
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Error> {
         if self.take(byte) {
             Ok(())
         } else {
-            Err(self.mismatch(expected))
+            Err(self.mismatch())
         }
     }
 
@@ -90,11 +90,12 @@ impl<'a> Reader<'a> {
 
     /// Nothing but white space may follow.
     pub(super) fn end(&mut self) -> Result<(), Error> {
+        let start = self.at;
         if self.peek().is_none() {
-            Ok(())
-        } else {
-            Err(self.syntax_at(self.at))
+            return Ok(());
         }
+        let rest = cut(self.slice(start, self.text.len()).trim_end());
+        Err(self.error_at(start, Kind::Trailing(rest)))
     }
 
     /// A bare word.
