@@ -1,6 +1,6 @@
 //! Frameworks on mesos-go, the Go library for Mesos, as Debian packages it: the drivers of v0, which speak messages
 //! between processes, and the packages of v1, which speak HTTP. The programs walk through what a framework can do
-//! (`tests/interop/mesos-go`).
+//! (`tests/real/mesos_go`).
 
 #![expect(clippy::disallowed_methods, reason = "a test starts the programs it tests")]
 
@@ -24,11 +24,15 @@ fn build(version: &str, folder: &Path) -> Option<PathBuf> {
         skip("golang-github-mesos-mesos-go-dev");
         return None;
     }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/mesos-go").join(version);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/real/mesos_go")
+        .join(version);
     let out = folder.join(version);
     let mut go = Command::new("go");
     go.args(["build", "-o"]).arg(&out).arg(source.join("main.go"));
-    go.env("GO111MODULE", "off").env("GOFLAGS", "").env("GOPATH", LIBRARIES);
+    go.env("GO111MODULE", "off")
+        .env("GOFLAGS", "")
+        .env("GOPATH", LIBRARIES);
     run("go build", &mut go);
     Some(out)
 }
@@ -45,7 +49,10 @@ fn check(version: &str, arguments: &[&str], lines: &[&str]) {
         .stdin(Stdio::null())
         .output()
         .expect("it starts");
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{}: {stdout}\n{stderr}", output.status);
     let printed: Vec<&str> = stdout.lines().collect();
     assert_eq!(printed, lines, "{stderr}");

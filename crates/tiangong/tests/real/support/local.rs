@@ -1,6 +1,9 @@
 //! `tiangong local` as its own process, for programs that nobody here wrote.
 
-#![expect(clippy::disallowed_methods, reason = "a test starts the programs it tests, and polls them")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test starts the programs it tests, and polls them"
+)]
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
