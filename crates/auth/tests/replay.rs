@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::cram_md5::{Authenticatee, Authenticator, Message, Next, Output};
+use auth::cram_md5::{Authenticatee, Authenticator, Message, Next, Outcome, Output};
 use auth::{Credential, Credentials, Secret};
 use bytes::{Bytes, BytesMut};
 use process::wire::{Decoder, Incoming, encode, split_target};
@@ -130,7 +130,7 @@ fn our_master_says_what_the_recorded_one_said() {
         assert!(!bytes.is_empty() && recorded.starts_with(&bytes), "{bytes:?}");
         assert!(matches!(
             out.last(),
-            Some(Output::Done { principal: Some(principal), .. }) if principal == case.principal
+            Some(Output::Done { outcome: Outcome::Proven(principal), .. }) if principal == case.principal
         ));
     }
 }

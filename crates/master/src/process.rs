@@ -3,6 +3,7 @@
 //! Nothing is decided here. Every input is one [`step`](MasterProcess::step) of the core, its outputs are carried out
 //! in order before the next, and the core's deadline is kept as one timer.
 
+mod authentication;
 mod messages;
 mod observer;
 mod outputs;
@@ -26,6 +27,7 @@ use crate::core::{Input, Master, ObserverId, OperatorAction, Output, RequestId, 
 use crate::hub::{self, Hub, Notice};
 use crate::metrics::{Frameworks, Runs};
 use crate::registrar::Registrar;
+pub(crate) use authentication::Sessions;
 use observer::Observer;
 use subscribers::Snapshots;
 pub(crate) use whitelist::file as whitelist_file;
@@ -73,6 +75,8 @@ pub(crate) struct MasterProcess {
     slow_schedulers: u64,
     /// The last list that was read.
     whitelist: Option<BTreeSet<String>>,
+    /// In which agents and drivers prove who they are; none without credentials.
+    sessions: Option<Sessions>,
     failure: watch::Sender<Option<Arc<Error>>>,
 }
 
@@ -115,8 +119,14 @@ impl MasterProcess {
             due: false,
             slow_schedulers: 0,
             whitelist: None,
+            sessions: None,
             failure,
         }
+    }
+
+    /// With sessions in which agents and drivers can prove who they are.
+    pub(crate) fn with_sessions(self, sessions: Option<Sessions>) -> Self {
+        Self { sessions, ..self }
     }
 
     /// Feeds the core one input and carries out what it says.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ::process::http::Principal;
 use ::process::{Environment, Handle, Runtime, Version, build};
-use auth::{Action, Object};
+use auth::cram_md5::Authenticator;
+use auth::{Action, Credentials, Object};
 use proto::v1::{self, MasterInfo};
 use storage::Store;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use crate::api::{self, Build, Info};
 use crate::core::{Config, HEARTBEAT_INTERVAL, Master};
 use crate::flags::Registry;
 use crate::hub::{self, Hub};
-use crate::process::{MasterProcess, Settings, whitelist_file};
+use crate::process::{MasterProcess, Sessions, Settings, whitelist_file};
 use crate::registrar::{Closed, Registrar, Timeouts};
 use crate::{Error, Flags};
 
@@ -94,7 +95,9 @@ impl Server {
         let registry = api::Registry(registrar.reader());
         runtime.spawn(api::REGISTRAR, registry).map_err(process_error)?;
         let core = Master::new(config);
-        let master = MasterProcess::new(core, info, shell, hub, registrar, runs, failing);
+        let sessions = sessions(&flags, &info.master);
+        let master =
+            MasterProcess::new(core, info, shell, hub, registrar, runs, failing).with_sessions(sessions);
         let process = runtime.spawn("master", master).map_err(process_error)?;
         crate::metrics::register(&runtime, &process);
         Ok(Self {
@@ -231,6 +234,8 @@ fn config(flags: &Flags, info: MasterInfo) -> Config {
     config.max_unreachable_tasks_per_framework = flags.size("max_unreachable_tasks_per_framework");
     config.roles.clone_from(&flags.roles);
     config.root_submissions = values.bool("root_submissions");
+    config.authenticate_agents = flags.security.authenticate_agents;
+    config.authenticate_frameworks = flags.security.authenticate_frameworks;
     config.require_agent_domain = values.bool("require_agent_domain");
     config.registry_gc_interval = flags.duration("registry_gc_interval");
     config.registry_max_agent_age = flags.duration("registry_max_agent_age");
@@ -245,6 +250,18 @@ fn config(flags: &Flags, info: MasterInfo) -> Config {
         ..flags.allocator.clone()
     };
     config
+}
+
+/// In which agents and drivers prove who they are, if there are credentials.
+fn sessions(flags: &Flags, info: &MasterInfo) -> Option<Sessions> {
+    let security = &flags.security;
+    let credentials = Arc::clone(security.credentials.as_ref()?);
+    let timeout = security.authentication_timeout;
+    Some(Sessions::new(Authenticator::new(
+        credentials,
+        info.hostname(),
+        timeout,
+    )))
 }
 
 fn limits(flags: &Flags) -> hub::Limits {

@@ -57,13 +57,24 @@ pub enum Output {
     },
     /// Stop receiving for this session.
     Close(SessionId),
-    /// The proof of `client` came to an end: its principal, or none.
+    /// The proof of `client` came to an end.
     Done {
         /// Who was to be authenticated: an agent or a driver, not the peer that spoke for it.
         client: Upid,
-        /// Who it is, if that was proven.
-        principal: Option<String>,
+        /// How it ended.
+        outcome: Outcome,
     },
+}
+
+/// How a proof ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client is this principal.
+    Proven(String),
+    /// Unknown principal, or wrong secret.
+    Refused,
+    /// The exchange went wrong, or came to nothing.
+    Failed,
 }
 
 #[derive(Debug)]
@@ -134,7 +145,7 @@ impl Authenticator {
             out.push(Output::Close(id));
             out.push(Output::Done {
                 client,
-                principal: None,
+                outcome: Outcome::Failed,
             });
             return;
         }
@@ -188,7 +199,7 @@ impl Authenticator {
             });
             return;
         };
-        self.end(id, None, error(refusal), out);
+        self.end(id, Outcome::Failed, error(refusal), out);
     }
 
     /// `AuthenticationStepMessage` to a session.
@@ -203,18 +214,24 @@ impl Authenticator {
             return;
         };
         let Stage::Stepping(challenge) = &session.stage else {
-            return self.end(id, None, error("Unexpected authentication 'step' received"), out);
+            let error = error("Unexpected authentication 'step' received");
+            return self.end(id, Outcome::Failed, error, out);
         };
         let Some((principal, proof)) = split(&message.data) else {
-            return self.end(id, None, error("Malformed authentication response"), out);
+            return self.end(
+                id,
+                Outcome::Failed,
+                error("Malformed authentication response"),
+                out,
+            );
         };
         if self.proves(principal, proof, challenge) {
             let completed = Message::Completed(internal::AuthenticationCompletedMessage {});
-            let principal = principal.to_owned();
-            self.end(id, Some(principal), completed, out);
+            let outcome = Outcome::Proven(principal.to_owned());
+            self.end(id, outcome, completed, out);
         } else {
             let failed = Message::Failed(internal::AuthenticationFailedMessage {});
-            self.end(id, None, failed, out);
+            self.end(id, Outcome::Refused, failed, out);
         }
     }
 
@@ -247,7 +264,7 @@ impl Authenticator {
     }
 
     /// Ends a session with a last word.
-    fn end(&mut self, id: SessionId, principal: Option<String>, message: Message, out: &mut Vec<Output>) {
+    fn end(&mut self, id: SessionId, outcome: Outcome, message: Message, out: &mut Vec<Output>) {
         let Some(session) = self.sessions.remove(&id) else {
             return;
         };
@@ -260,7 +277,7 @@ impl Authenticator {
         out.push(Output::Close(id));
         out.push(Output::Done {
             client: session.client,
-            principal,
+            outcome,
         });
     }
 
@@ -278,7 +295,7 @@ impl Authenticator {
                 out.push(Output::Close(id));
                 out.push(Output::Done {
                     client: session.client,
-                    principal: None,
+                    outcome: Outcome::Failed,
                 });
             }
         }

@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac};
 use md5::Md5;
 
 pub use authenticatee::{Authenticatee, Next};
-pub use authenticator::{Authenticator, Message, Output, SESSIONS, SessionId};
+pub use authenticator::{Authenticator, Message, Outcome, Output, SESSIONS, SessionId};
 pub use timeouts::Timeouts;
 
 /// The one mechanism there is.

@@ -1,7 +1,6 @@
-//! What agents say, as inputs of the core.
+//! What agents and drivers say, as inputs of the core.
 
 use ::process::{Context, Upid};
-use bytes::Bytes;
 use proto::{Message, Name, Required, internal};
 
 use super::MasterProcess;
@@ -52,21 +51,6 @@ impl MasterProcess {
         }
         let from = from.clone();
         self.step(context, Input::Driver { from, message });
-    }
-
-    /// There is no authenticator: the agent (or driver) is told so, and goes on without if it may.
-    fn on_authenticate(&mut self, context: &mut Context<Self>, from: &Upid, body: Bytes) {
-        match proto::decode::<internal::AuthenticateMessage>(body) {
-            Err(error) => tracing::warn!("Dropping an authentication request from {from}: {error}"),
-            Ok(message) => {
-                tracing::warn!(
-                    "Refusing to authenticate {}: no authenticator is loaded",
-                    message.pid
-                );
-                let error = "No authenticator loaded".to_owned();
-                context.send(from, &internal::AuthenticationErrorMessage { error: Some(error) });
-            }
-        }
     }
 }
 

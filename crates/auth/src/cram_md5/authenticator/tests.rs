@@ -45,11 +45,15 @@ fn send(message: Message) -> Output {
     }
 }
 
-fn done(principal: Option<&str>) -> Output {
+fn done(outcome: Outcome) -> Output {
     Output::Done {
         client: client(1),
-        principal: principal.map(str::to_owned),
+        outcome,
     }
+}
+
+fn proven(principal: &str) -> Output {
+    done(Outcome::Proven(principal.to_owned()))
 }
 
 fn answer(data: impl Into<Bytes>) -> Vec<Output> {
@@ -64,7 +68,7 @@ fn answer(data: impl Into<Bytes>) -> Vec<Output> {
 #[track_caller]
 fn refused(data: impl Into<Bytes>) {
     let failed = Message::Failed(internal::AuthenticationFailedMessage {});
-    let expected = [send(failed), Output::Close(SessionId(1)), done(None)];
+    let expected = [send(failed), Output::Close(SessionId(1)), done(Outcome::Refused)];
     assert_eq!(answer(data), expected);
 }
 
@@ -73,7 +77,7 @@ fn malformed(data: impl Into<Bytes>) {
     let expected = [
         send(error("Malformed authentication response")),
         Output::Close(SessionId(1)),
-        done(None),
+        done(Outcome::Failed),
     ];
     assert_eq!(answer(data), expected);
 }
@@ -82,14 +86,11 @@ fn malformed(data: impl Into<Bytes>) {
 fn the_right_secret_proves_the_principal() {
     let completed = || Message::Completed(internal::AuthenticationCompletedMessage {});
     let out = answer(format!("a {}", digest(b"secret", b"<7.0@h>")));
-    assert_eq!(
-        out,
-        [send(completed()), Output::Close(SessionId(1)), done(Some("a"))]
-    );
+    assert_eq!(out, [send(completed()), Output::Close(SessionId(1)), proven("a")]);
     let out = answer(format!("b b {}", digest(b"other", b"<7.0@h>")));
     assert_eq!(
         out,
-        [send(completed()), Output::Close(SessionId(1)), done(Some("b b"))]
+        [send(completed()), Output::Close(SessionId(1)), proven("b b")]
     );
 }
 
@@ -125,7 +126,14 @@ fn what_comes_out_of_order_is_an_error() {
     out.clear();
     authenticator.step(SessionId(1), &peer(1), &step("a 0"), &mut out);
     let text = "Unexpected authentication 'step' received";
-    assert_eq!(out, [send(error(text)), Output::Close(SessionId(1)), done(None)]);
+    assert_eq!(
+        out,
+        [
+            send(error(text)),
+            Output::Close(SessionId(1)),
+            done(Outcome::Failed)
+        ]
+    );
 
     let mut authenticator = self::authenticator();
     challenged(&mut authenticator);
@@ -133,7 +141,14 @@ fn what_comes_out_of_order_is_an_error() {
     let message = start(MECHANISM, None);
     authenticator.start(Time::EPOCH, SessionId(1), &peer(1), &message, 7, &mut out);
     let text = "Unexpected authentication 'start' received";
-    assert_eq!(out, [send(error(text)), Output::Close(SessionId(1)), done(None)]);
+    assert_eq!(
+        out,
+        [
+            send(error(text)),
+            Output::Close(SessionId(1)),
+            done(Outcome::Failed)
+        ]
+    );
 }
 
 #[test]
@@ -153,7 +168,10 @@ fn other_mechanisms_and_data_at_the_start_are_errors() {
                         ..
                     },
                     Output::Close(_),
-                    Output::Done { principal: None, .. }
+                    Output::Done {
+                        outcome: Outcome::Failed,
+                        ..
+                    }
                 ]
             ),
             "{out:?}"
@@ -171,7 +189,7 @@ fn strangers_are_not_heard_in_a_session() {
     authenticator.step(SessionId(9), &peer(1), &step(proof.clone()), &mut out);
     assert_eq!(out, []);
     authenticator.step(SessionId(1), &peer(1), &step(proof), &mut out);
-    assert_eq!(out.last(), Some(&done(Some("a"))));
+    assert_eq!(out.last(), Some(&proven("a")));
 }
 
 #[test]
@@ -200,7 +218,7 @@ fn sessions_end_in_silence_when_time_is_up_or_the_peer_is_gone() {
     authenticator.expire(Time::EPOCH + 14 * SECOND, &mut out);
     assert_eq!(out, []);
     authenticator.expire(deadline, &mut out);
-    assert_eq!(out, [Output::Close(SessionId(1)), done(None)]);
+    assert_eq!(out, [Output::Close(SessionId(1)), done(Outcome::Failed)]);
 
     let mut authenticator = self::authenticator();
     challenged(&mut authenticator);
@@ -208,7 +226,7 @@ fn sessions_end_in_silence_when_time_is_up_or_the_peer_is_gone() {
     authenticator.exited(&peer(2), &mut out);
     assert_eq!(out, []);
     authenticator.exited(&peer(1), &mut out);
-    assert_eq!(out, [Output::Close(SessionId(1)), done(None)]);
+    assert_eq!(out, [Output::Close(SessionId(1)), done(Outcome::Failed)]);
 }
 
 #[test]
@@ -221,7 +239,7 @@ fn sessions_are_bounded() {
     }
     assert_eq!(authenticator.sessions.len(), 2);
     assert!(
-        matches!(out.last(), Some(Output::Done { client: refused, principal: None }) if *refused == client(3))
+        matches!(out.last(), Some(Output::Done { client: refused, outcome: Outcome::Failed }) if *refused == client(3))
     );
     authenticator.expire(Time::MAX, &mut out);
     assert!(authenticator.sessions.is_empty() && authenticator.by_client.is_empty());

@@ -1,0 +1,234 @@
+//! Agents and drivers that prove who they are, or cannot; over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod support;
+
+use std::io::Write as _;
+
+use auth::cram_md5::{Authenticatee, Next};
+use auth::{Credential, Secret};
+use bytes::Bytes;
+use master::Server;
+use process::{Context, Handle, Message, Process, Runtime, Settings, Upid};
+use proto::{Name, internal, v1};
+use serde_json::{Value, json};
+use support::{PATIENCE, master, v1 as call};
+use tokio::sync::mpsc;
+
+/// A process that keeps what it is sent.
+struct Mailbox(mpsc::UnboundedSender<(Upid, Message)>);
+
+impl Process for Mailbox {
+    fn unhandled(&mut self, _context: &mut Context<Self>, message: Message) {
+        drop(self.0.send((message.from().clone(), message)));
+    }
+}
+
+/// One end of conversations with the master.
+struct Peer {
+    process: Handle<Mailbox>,
+    inbox: mpsc::UnboundedReceiver<(Upid, Message)>,
+    master: Upid,
+}
+
+impl Peer {
+    fn new(runtime: &Runtime, id: &str, server: &Server) -> Self {
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let process = runtime.spawn(id, Mailbox(sender)).unwrap();
+        let master = format!("master@{}", server.address()).parse().unwrap();
+        Self {
+            process,
+            inbox,
+            master,
+        }
+    }
+
+    fn send<M: proto::Message + Name>(&self, to: &Upid, message: &M) {
+        let (to, name) = (to.clone(), M::full_name());
+        let body = Bytes::from(message.encode_to_vec());
+        self.process
+            .dispatch(move |_, context| context.send_bytes(&to, name, body));
+    }
+
+    fn tell<M: proto::Message + Name>(&self, message: &M) {
+        self.send(&self.master, message);
+    }
+
+    /// The next message.
+    async fn next(&mut self) -> (Upid, String, Bytes) {
+        let next = tokio::time::timeout(PATIENCE, self.inbox.recv()).await;
+        let (from, message) = next.expect("no message in time").unwrap();
+        (from, message.name(), message.body())
+    }
+
+    /// The next message of that type; others are passed over.
+    async fn receive<M: proto::Message + Name + proto::Required + Default>(&mut self) -> M {
+        loop {
+            let (_, name, body) = self.next().await;
+            if name == M::full_name() {
+                return proto::decode(body).unwrap();
+            }
+        }
+    }
+}
+
+async fn runtime() -> Runtime {
+    Runtime::start(Settings::loopback(0)).await.unwrap()
+}
+
+/// A file of credentials: `agent` and `web`, each with its name and `-secret` as the secret.
+fn credentials() -> (tempfile::NamedTempFile, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let list: Vec<Value> = ["agent", "web"]
+        .iter()
+        .map(|name| json!({"principal": name, "secret": format!("{name}-secret")}))
+        .collect();
+    file.write_all(json!({ "credentials": list }).to_string().as_bytes())
+        .unwrap();
+    let flag = format!("--credentials={}", file.path().display());
+    (file, flag)
+}
+
+/// Tries to prove that `client` is `principal`.
+async fn prove(runtime: &Runtime, server: &Server, client: &Upid, principal: &str, secret: &str) -> Next {
+    let id = runtime.unique_id("crammd5-authenticatee");
+    let mut peer = Peer::new(runtime, &id, server);
+    let credential = Credential {
+        principal: principal.to_owned(),
+        secret: Some(Secret::new(secret.as_bytes())),
+    };
+    let (mut attempt, request) = Authenticatee::begin(credential, client).unwrap();
+    peer.tell(&request);
+    loop {
+        let (from, name, body) = peer.next().await;
+        let next = match name.rsplit_once('.').unwrap().1 {
+            "AuthenticationMechanismsMessage" => attempt.mechanisms(&proto::decode(body).unwrap()),
+            "AuthenticationStepMessage" => attempt.step(&proto::decode(body).unwrap()),
+            "AuthenticationCompletedMessage" => attempt.completed(),
+            "AuthenticationFailedMessage" => attempt.failed(),
+            _ => attempt.error(&proto::decode(body).unwrap()),
+        };
+        match next {
+            Next::Start(message) => peer.send(&from, &message),
+            Next::Step(message) => peer.send(&from, &message),
+            end => {
+                peer.process.terminate();
+                return end;
+            }
+        }
+    }
+}
+
+fn registration() -> internal::RegisterSlaveMessage {
+    internal::RegisterSlaveMessage {
+        slave: v1::AgentInfo {
+            hostname: "host".to_owned(),
+            ..v1::AgentInfo::default()
+        },
+        version: Some("1.12.0".to_owned()),
+        ..internal::RegisterSlaveMessage::default()
+    }
+}
+
+async fn agents(server: &Server) -> usize {
+    let agents = call(server.address(), &json!({"type": "GET_AGENTS"}))
+        .await
+        .json();
+    agents["get_agents"]["agents"].as_array().map_or(0, Vec::len)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_registers_once_it_has_proven_itself() {
+    let (_file, flag) = credentials();
+    let server = master(&[&flag, "--authenticate_agents"]).await;
+    let runtime = runtime().await;
+    let mut agent = Peer::new(&runtime, "slave(1)", &server);
+    let pid = agent.process.upid().clone();
+    // Messages of one peer are handled in order, so the first was ignored once the second is answered.
+    for (principal, secret) in [("agent", "wrong"), ("nobody", "agent-secret"), ("agent", "")] {
+        agent.tell(&registration());
+        if secret.is_empty() {
+            break;
+        }
+        assert_eq!(
+            prove(&runtime, &server, &pid, principal, secret).await,
+            Next::Failed
+        );
+        assert_eq!(agents(&server).await, 0);
+    }
+    assert_eq!(
+        prove(&runtime, &server, &pid, "agent", "agent-secret").await,
+        Next::Completed
+    );
+    agent.tell(&registration());
+    agent.receive::<internal::SlaveRegisteredMessage>().await;
+    assert_eq!(agents(&server).await, 1);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_credentials_nobody_can_prove_anything_and_need_not() {
+    let server = master(&[]).await;
+    let runtime = runtime().await;
+    let mut agent = Peer::new(&runtime, "slave(1)", &server);
+    let pid = agent.process.upid().clone();
+    assert_eq!(
+        prove(&runtime, &server, &pid, "agent", "agent-secret").await,
+        Next::Error("Authentication error: No authenticator loaded".to_owned())
+    );
+    agent.tell(&registration());
+    agent.receive::<internal::SlaveRegisteredMessage>().await;
+    server.stop().await;
+}
+
+fn framework(principal: Option<&str>) -> internal::RegisterFrameworkMessage {
+    internal::RegisterFrameworkMessage {
+        framework: v1::FrameworkInfo {
+            user: "root".to_owned(),
+            name: "driver".to_owned(),
+            principal: principal.map(str::to_owned),
+            ..v1::FrameworkInfo::default()
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_is_who_it_has_proven_to_be() {
+    let (_file, flag) = credentials();
+    let server = master(&[&flag, "--authenticate_frameworks"]).await;
+    let runtime = runtime().await;
+    let mut driver = Peer::new(&runtime, "scheduler-1", &server);
+    let pid = driver.process.upid().clone();
+    driver.tell(&framework(Some("web")));
+    let error = driver.receive::<internal::FrameworkErrorMessage>().await;
+    assert_eq!(error.message, format!("Framework at {pid} is not authenticated"));
+    assert_eq!(
+        prove(&runtime, &server, &pid, "web", "web-secret").await,
+        Next::Completed
+    );
+    driver.tell(&framework(Some("agent")));
+    let error = driver.receive::<internal::FrameworkErrorMessage>().await;
+    assert_eq!(
+        error.message,
+        "Framework principal 'agent' does not match authenticated principal 'web'"
+    );
+    driver.tell(&framework(Some("web")));
+    driver.receive::<internal::FrameworkRegisteredMessage>().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_its_time_is_up() {
+    let (_file, flag) = credentials();
+    let server = master(&[&flag, "--authentication_v0_timeout=50ms"]).await;
+    let runtime = runtime().await;
+    let mut peer = Peer::new(&runtime, "crammd5-authenticatee(1)", &server);
+    let pid = "slave(1)@127.0.0.1:1".to_owned();
+    peer.tell(&internal::AuthenticateMessage { pid });
+    let (session, name, _) = peer.next().await;
+    assert_eq!(name, internal::AuthenticationMechanismsMessage::full_name());
+    assert_eq!(session.id(), "crammd5-authenticator-session(1)");
+    support::until(async || !server.runtime().is_running(session.id())).await;
+    server.stop().await;
+}
