@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::process::http::Principal;
 use ::process::{Environment, Handle, Runtime, Version, build};
 use auth::cram_md5::Authenticator;
-use auth::{Action, Credentials, Object};
+use auth::{Action, Object};
 use proto::v1::{self, MasterInfo};
 use storage::Store;
 use tokio::sync::watch;
