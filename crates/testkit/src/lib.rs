@@ -8,8 +8,10 @@
 //! testkit::sim::seeds(200, |seed| testkit::sim::World::new(seed, Default::default()).run());
 //! ```
 //!
-//! [`driver`] has clients of the v0 protocol, for the simulation and for tests over real sockets.
+//! [`driver`] has clients of the v0 protocol, for the simulation and for tests over real sockets; [`load`] puts load on
+//! any master.
 
 pub mod driver;
 pub mod invariants;
+pub mod load;
 pub mod sim;

@@ -4,6 +4,7 @@
 //! The decisions are in [`core`], values without I/O that the simulation runs as they are; [`SchedulerClient`] and
 //! [`ExecutorClient`] put them on sockets as libprocess processes.
 
+mod authentication;
 pub mod core;
 mod executor;
 mod scheduler;

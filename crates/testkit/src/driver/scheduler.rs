@@ -1,5 +1,8 @@
 //! A scheduler driver on sockets.
 
+use std::time::Duration;
+
+use auth::Credential;
 use process::{Context, Error, Handle, LinkMode, Process, Runtime, Timer, Upid};
 use proto::v1;
 use rand::SeedableRng;
@@ -7,13 +10,22 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
 use super::EVENT_LIMIT;
+use super::authentication::{Attempt, Verdict};
 use super::core::{Ask, SchedulerDriver, SchedulerEvent, SchedulerHeard, SchedulerInput, SchedulerOutput};
+
+/// How long an attempt to authenticate may take. The real driver draws it from a range that begins here.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause after an attempt that failed.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How a client behaves.
 #[derive(Debug, Clone, Default)]
 pub struct SchedulerSettings {
     /// The test acknowledges updates itself ([`Ask::Acknowledge`]).
     pub explicit_acknowledgements: bool,
+    /// Proven to the master before the registration, when there is one.
+    pub credential: Option<Credential>,
     /// Decides pauses.
     pub seed: u64,
 }
@@ -37,7 +49,11 @@ impl SchedulerClient {
         info: v1::FrameworkInfo,
         settings: &SchedulerSettings,
     ) -> Result<Self, Error> {
-        let mut driver = SchedulerDriver::new(info, false, ChaCha8Rng::seed_from_u64(settings.seed));
+        let mut driver = SchedulerDriver::new(
+            info,
+            settings.credential.is_some(),
+            ChaCha8Rng::seed_from_u64(settings.seed),
+        );
         if settings.explicit_acknowledgements {
             driver = driver.with_explicit_acknowledgements();
         }
@@ -47,6 +63,8 @@ impl SchedulerClient {
             master,
             events: sender,
             timer: None,
+            credential: settings.credential.clone(),
+            attempts: 0,
         };
         // Compat: libmesos names its schedulers so; agents and masters show the name.
         let id = runtime.unique_id("scheduler").replace(['(', ')'], "-");
@@ -99,6 +117,9 @@ struct Shell {
     master: Upid,
     events: mpsc::Sender<SchedulerEvent>,
     timer: Option<Timer>,
+    credential: Option<Credential>,
+    /// Attempts to authenticate so far: only what the last one says counts.
+    attempts: u64,
 }
 
 impl Process for Shell {
@@ -128,8 +149,7 @@ impl Shell {
                     ctx.send_bytes(&to, name, body.into());
                 }
                 SchedulerOutput::Link(to) => ctx.link(&to, LinkMode::Reuse),
-                // This client has no credential, so its driver never asks.
-                SchedulerOutput::Authenticate(_) => {}
+                SchedulerOutput::Authenticate(master) => self.authenticate(ctx, master),
                 SchedulerOutput::Tell(event) => {
                     if self.events.try_send(event).is_err() {
                         ctx.terminate();
@@ -138,6 +158,52 @@ impl Shell {
             }
         }
         self.arm(ctx);
+    }
+
+    fn authenticate(&mut self, ctx: &Context<Self>, master: Upid) {
+        let Some(credential) = self.credential.clone() else {
+            return;
+        };
+        self.attempts += 1;
+        let (number, driver) = (self.attempts, ctx.handle());
+        let again = master.clone();
+        let attempt = Attempt {
+            credential,
+            client: ctx.upid().clone(),
+            master: master.clone(),
+            machine: None,
+            done: Some(move |verdict| {
+                driver.dispatch(move |shell, ctx| shell.on_verdict(ctx, number, verdict, again));
+            }),
+        };
+        let runtime = ctx.runtime();
+        let id = runtime.unique_id("crammd5-authenticatee");
+        // The id is new, so the process starts; a time-out comes in any case.
+        let attempt = runtime.spawn(id, attempt);
+        ctx.delay(AUTHENTICATION_TIMEOUT, move |shell, ctx| {
+            if let Ok(attempt) = &attempt {
+                attempt.terminate();
+            }
+            shell.on_verdict(ctx, number, Verdict::Failed, master);
+        });
+    }
+
+    fn on_verdict(&mut self, ctx: &mut Context<Self>, number: u64, verdict: Verdict, master: Upid) {
+        if number != self.attempts {
+            return;
+        }
+        match verdict {
+            Verdict::Proven | Verdict::Refused => {
+                // A time-out that comes now has nothing to say.
+                self.attempts += 1;
+                self.step(ctx, SchedulerInput::Authenticated(verdict == Verdict::Proven));
+            }
+            Verdict::Failed => {
+                // The real driver is at it again at once; a test need not be as hasty.
+                self.attempts += 1;
+                ctx.delay(AGAIN, move |shell, ctx| shell.authenticate(ctx, master));
+            }
+        }
     }
 
     fn arm(&mut self, ctx: &Context<Self>) {

@@ -1,8 +1,11 @@
-//! Frameworks: schedulers that speak the v1 API, reconnect, acknowledge explicitly and reconcile.
+//! Frameworks: schedulers that speak the v1 API, or the v0 protocol through a driver, reconnect, acknowledge explicitly
+//! and reconcile.
 
+use super::driver::is_driven;
 use super::event::{Event, Host};
 use super::messages::Packet;
 use super::world::World;
+use crate::driver::core::SchedulerDriver;
 use crate::invariants::Fact;
 use bytes::Bytes;
 use master::core::{FrameworkId, StreamId, TaskId};
@@ -29,14 +32,16 @@ pub struct Scheduler {
     index: usize,
     lives: u64,
     up: bool,
-    id: Option<v1::FrameworkId>,
+    pub(crate) id: Option<v1::FrameworkId>,
+    /// Of a framework that speaks the v0 protocol, while it runs.
+    pub(crate) driver: Option<SchedulerDriver>,
     /// Tells answers to an earlier SUBSCRIBE from those to the present one.
     attempt: u64,
     stream: Option<StreamId>,
-    subscribed: bool,
+    pub(crate) subscribed: bool,
     subscribing: bool,
     last_event: Time,
-    offers: Vec<v1::OfferId>,
+    pub(crate) offers: Vec<v1::OfferId>,
     to_launch: usize,
     ticks: u64,
     /// By id.
@@ -62,6 +67,7 @@ impl Scheduler {
             lives: 0,
             up: false,
             id: None,
+            driver: None,
             attempt: 0,
             stream: None,
             subscribed: false,
@@ -93,7 +99,14 @@ impl Scheduler {
         self.up.then_some(self.lives)
     }
 
-    fn info(&self) -> v1::FrameworkInfo {
+    /// The subscription is gone, and with it its offers.
+    pub(crate) fn forget_subscription(&mut self) {
+        self.stream = None;
+        self.subscribed = false;
+        self.offers.clear();
+    }
+
+    pub(crate) fn info(&self) -> v1::FrameworkInfo {
         let capability = |kind: Capability| v1::framework_info::Capability {
             r#type: Some(kind.into()),
         };
@@ -136,7 +149,11 @@ impl World {
         framework.up = true;
         framework.subscribing = false;
         let life = framework.lives;
-        self.subscribe_later(index);
+        if is_driven(index) {
+            self.start_driver(index);
+        } else {
+            self.subscribe_later(index);
+        }
         let at = self.now + Duration::from_millis(TICK);
         self.schedule(
             at,
@@ -150,17 +167,18 @@ impl World {
     pub(crate) fn stop_framework(&mut self, index: usize) {
         let framework = &mut self.frameworks[index];
         framework.up = false;
-        framework.stream = None;
-        framework.subscribed = false;
-        framework.offers.clear();
+        framework.driver = None;
+        framework.forget_subscription();
     }
 
     /// The connection is gone; another is made.
     pub(crate) fn framework_disconnects(&mut self, index: usize) {
+        // A driver has no stream; it hears of a loss from the master.
+        if is_driven(index) {
+            return;
+        }
         let framework = &mut self.frameworks[index];
-        framework.stream = None;
-        framework.subscribed = false;
-        framework.offers.clear();
+        framework.forget_subscription();
         if framework.up {
             self.subscribe_later(index);
         }
@@ -219,7 +237,7 @@ impl World {
         );
         let framework = &mut self.frameworks[index];
         framework.ticks += 1;
-        if self.now.since(framework.last_event) > SILENCE {
+        if !is_driven(index) && self.now.since(framework.last_event) > SILENCE {
             if let Some(stream) = framework.stream {
                 self.send(Host::Framework(index), Host::Master, Packet::Hangup { stream });
             }
@@ -240,15 +258,18 @@ impl World {
 
     fn call(&mut self, index: usize, kind: Type, fill: impl FnOnce(&mut Call)) {
         let framework = &self.frameworks[index];
-        let (Some(stream), true) = (framework.stream, framework.subscribed) else {
-            return;
-        };
         let mut call = Call {
             framework_id: framework.id.clone(),
             r#type: Some(kind.into()),
             ..Call::default()
         };
         fill(&mut call);
+        if is_driven(index) {
+            return self.ask_driver(index, call);
+        }
+        let (Some(stream), true) = (framework.stream, framework.subscribed) else {
+            return;
+        };
         self.send(
             Host::Framework(index),
             Host::Master,
@@ -273,7 +294,7 @@ impl World {
         });
     }
 
-    fn reconcile(&mut self, index: usize) {
+    pub(crate) fn reconcile(&mut self, index: usize) {
         let tasks: Vec<call::reconcile::Task> = self.frameworks[index]
             .tasks
             .iter()
@@ -314,6 +335,7 @@ impl World {
             Packet::StreamEnd { stream } if framework.stream == Some(stream) => {
                 self.framework_disconnects(index);
             }
+            Packet::ToDriver { to, message } => self.driver_hears(index, &to, *message),
             _ => {}
         }
     }
@@ -353,7 +375,7 @@ impl World {
         }
     }
 
-    fn framework_is_offered(&mut self, index: usize, offer: v1::Offer) {
+    pub(crate) fn framework_is_offered(&mut self, index: usize, offer: v1::Offer) {
         let sits = self.rng.random_ratio(1, 10);
         let most = self.rng.random_range(1..4);
         let framework = &mut self.frameworks[index];
@@ -391,7 +413,7 @@ impl World {
         self.call(index, Type::Accept, |call| call.accept = Some(accept));
     }
 
-    fn framework_is_updated(&mut self, index: usize, status: v1::TaskStatus) {
+    pub(crate) fn framework_is_updated(&mut self, index: usize, status: v1::TaskStatus) {
         let id = TaskId::from(&status.task_id);
         let state = status.state();
         let kills = state == TaskState::TaskRunning && self.rng.random_ratio(1, 10);

@@ -1,5 +1,6 @@
 //! The machine of the master: its core, its registry, its open streams.
 
+use super::driver::framework_of;
 use super::event::{Event, Host};
 use super::messages::{Packet, to_agent};
 use super::options::Plant;
@@ -31,7 +32,7 @@ pub struct MasterHost {
     pending: VecDeque<(u64, Vec<RegistryOperation>)>,
     stored: BTreeSet<u64>,
     last_write: Time,
-    links: BTreeSet<Upid>,
+    pub(crate) links: BTreeSet<Upid>,
     /// Which framework reads a stream.
     streams: BTreeMap<StreamId, usize>,
     next_stream: u64,
@@ -135,6 +136,7 @@ impl World {
                 self.schedule(at, Event::Detected { at: host, life });
             }
         }
+        self.announce_to_drivers();
     }
 
     pub(crate) fn step_master(&mut self, input: Input) {
@@ -158,8 +160,16 @@ impl World {
                 self.master_sends(from, &to, *message);
             }
             Output::Link(upid) => self.master_links(upid),
-            // No driver takes part.
-            Output::ToDriver { .. } | Output::LinkDriver(_) => {}
+            Output::ToDriver {
+                to, message, after, ..
+            } => {
+                self.check_stored(after.map(|write| write.0));
+                if let Some(index) = framework_of(&to) {
+                    let packet = Packet::ToDriver { to, message };
+                    self.send(Host::Master, Host::Framework(index), packet);
+                }
+            }
+            Output::LinkDriver(upid) => self.master_links_driver(upid),
             Output::OpenObserver(_) | Output::CloseObserver(_) | Output::Publish(_) => {}
             Output::Reply { after, .. } => self.check_stored(after.map(|write| write.0)),
             Output::Event { stream, event, after } => {
@@ -306,7 +316,12 @@ impl World {
                     self.step_master(Input::StreamClosed(stream));
                 }
             }
+            Packet::FromDriver { from, message } => {
+                let message = *message;
+                self.step_master(Input::Driver { from, message });
+            }
             Packet::ToAgent { .. }
+            | Packet::ToDriver { .. }
             | Packet::Opened { .. }
             | Packet::Event { .. }
             | Packet::StreamEnd { .. } => {}
@@ -366,6 +381,14 @@ impl World {
         match (at, gone) {
             (Host::Master, Host::Agent(index)) => {
                 let upid = self.agents[index].upid.clone();
+                self.master.links.take(&upid)
+            }
+            (Host::Master, Host::Framework(index)) => {
+                let links = self.master.links.iter();
+                let upid = links
+                    .into_iter()
+                    .find(|upid| framework_of(upid) == Some(index))
+                    .cloned()?;
                 self.master.links.take(&upid)
             }
             (Host::Agent(index), Host::Master) => self.agents[index].links.take(&master_upid()),

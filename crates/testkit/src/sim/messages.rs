@@ -1,9 +1,10 @@
 //! What travels between hosts, and the two names that a message has at its two ends.
 
+use crate::driver::core::{SchedulerHeard, SchedulerSaid};
 use agent::core::{Received, Sent};
-use master::core::{AgentBound, AgentMessage, ObserverId, StreamId};
+use master::core::{AgentBound, AgentMessage, DriverBound, DriverMessage, ObserverId, StreamId};
 use process::Upid;
-use proto::v1::scheduler;
+use proto::v1::scheduler::{self, call};
 
 /// One message on its way.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub(crate) enum Packet {
     },
     Subscribe {
         attempt: u64,
-        subscribe: Box<scheduler::call::Subscribe>,
+        subscribe: Box<call::Subscribe>,
     },
     Call {
         stream: StreamId,
@@ -44,6 +45,14 @@ pub(crate) enum Packet {
     StreamEnd {
         stream: StreamId,
     },
+    FromDriver {
+        from: Upid,
+        message: Box<DriverMessage>,
+    },
+    ToDriver {
+        to: Upid,
+        message: Box<DriverBound>,
+    },
 }
 
 impl Packet {
@@ -58,6 +67,8 @@ impl Packet {
             Self::Opened { .. } => 7,
             Self::Event { .. } => 8,
             Self::StreamEnd { .. } => 9,
+            Self::FromDriver { .. } => 10,
+            Self::ToDriver { .. } => 11,
         }
     }
 
@@ -67,6 +78,9 @@ impl Packet {
         match self {
             Self::ToMaster { message, .. } => {
                 matches!(**message, AgentMessage::Register(_) | AgentMessage::Reregister(_))
+            }
+            Self::FromDriver { message, .. } => {
+                matches!(&**message, DriverMessage::Call(call) if call.r#type() == call::Type::Subscribe)
             }
             _ => false,
         }
@@ -85,6 +99,31 @@ impl Packet {
             _ => false,
         }
     }
+}
+
+/// What the master receives of what a driver sends; `None` for what goes to an agent.
+pub(crate) fn from_driver(said: SchedulerSaid) -> Option<DriverMessage> {
+    match said {
+        SchedulerSaid::Call(call) => Some(DriverMessage::Call(call)),
+        SchedulerSaid::Deactivate(message) => Some(DriverMessage::Deactivate(*message)),
+        SchedulerSaid::FrameworkToExecutor(_) => None,
+    }
+}
+
+/// What a driver receives of what the master sends; `None` for what drivers have no ear for.
+pub(crate) fn to_driver(bound: DriverBound) -> Option<SchedulerHeard> {
+    Some(match bound {
+        DriverBound::Registered(message) => SchedulerHeard::Registered(Box::new(message)),
+        DriverBound::Reregistered(message) => SchedulerHeard::Reregistered(Box::new(message)),
+        DriverBound::Offers(message) => SchedulerHeard::Offers(Box::new(message)),
+        DriverBound::Rescind(message) => SchedulerHeard::Rescind(Box::new(message)),
+        DriverBound::Update(message) => SchedulerHeard::StatusUpdate(Box::new(message)),
+        DriverBound::LostAgent(message) => SchedulerHeard::LostSlave(Box::new(message)),
+        DriverBound::ExitedExecutor(message) => SchedulerHeard::ExitedExecutor(Box::new(message)),
+        DriverBound::Message(message) => SchedulerHeard::ExecutorToFramework(Box::new(message)),
+        DriverBound::Error(message) => SchedulerHeard::Error(Box::new(message)),
+        DriverBound::SubmitScheduler(_) => return None,
+    })
 }
 
 /// What the master receives of what an agent sends; `None` for a pong, which goes to an observer.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod disk;
+mod driver;
 mod event;
 mod executor;
 mod faults;

@@ -8,6 +8,7 @@ use super::messages::Packet;
 use super::network::Network;
 use super::options::{Options, Plant};
 use super::trace::Trace;
+use crate::driver::core::SchedulerInput;
 use crate::invariants::{Fact, Invariants};
 use process::{Time, Upid};
 use rand::{Rng, SeedableRng};
@@ -182,7 +183,15 @@ impl World {
             .agents
             .iter()
             .filter_map(|agent| Some((agent.deadline()?, Host::Agent(agent.index))));
-        master.into_iter().chain(agents).min()
+        let drivers = self
+            .frameworks
+            .iter()
+            .enumerate()
+            .filter_map(|(index, framework)| {
+                let driver = framework.driver.as_ref()?;
+                Some((driver.deadline()?, Host::Framework(index)))
+            });
+        master.into_iter().chain(agents).chain(drivers).min()
     }
 
     fn fire(&mut self, due: Time, host: Host) {
@@ -191,7 +200,7 @@ impl World {
         match host {
             Host::Master => self.step_master(master::core::Input::Timeout),
             Host::Agent(index) => self.step_agent(index, agent::core::Input::Timeout),
-            Host::Framework(_) => {}
+            Host::Framework(index) => self.step_driver(index, SchedulerInput::Timeout),
         }
     }
 
@@ -304,6 +313,8 @@ impl World {
         if let Host::Agent(index) = at {
             let info = self.master.info();
             self.step_agent(index, agent::core::Input::Detected(info));
+        } else if let Host::Framework(index) = at {
+            self.driver_detects(index);
         }
     }
 

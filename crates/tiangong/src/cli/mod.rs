@@ -1,6 +1,7 @@
 //! The command line: subcommands, help, completions, exit codes.
 
 mod agents;
+mod bench;
 pub(crate) mod common;
 mod events;
 mod frameworks;
@@ -43,6 +44,7 @@ enum Command {
     Agents(agents::Args),
     /// List frameworks
     Frameworks(frameworks::Args),
+    Bench(bench::Args),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -77,6 +79,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Ps(arguments) => ps::main(&arguments),
         Command::Agents(arguments) => agents::main(&arguments),
         Command::Frameworks(arguments) => frameworks::main(&arguments),
+        Command::Bench(arguments) => bench::main(&arguments),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -5,8 +5,11 @@
 
 mod bad_input;
 mod conformance;
+mod drivers;
+mod frameworks;
 mod interop;
 mod kill;
 mod mesos_go;
+mod names;
 mod pymesos;
 mod support;
