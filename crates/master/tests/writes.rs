@@ -472,3 +472,43 @@ async fn endpoints_of_before_v1_are_told_their_mistakes() {
     }
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_well_formed_and_not_allowed_is_forbidden() {
+    // Nothing is allowed but to set weights and quotas of one role.
+    let acls = json!({"permissive": false,
+        "update_weights": [{"principals": {"type": "ANY"}, "roles": {"values": ["x"]}}],
+        "update_quotas": [{"principals": {"type": "ANY"}, "roles": {"values": ["x"]}}]});
+    let server = master(&[&format!("--acls={acls}")]).await;
+    let to = server.address();
+    let weights = |roles: &[&str]| {
+        let infos: Vec<Value> = roles
+            .iter()
+            .map(|role| json!({"role": role, "weight": 1}))
+            .collect();
+        json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": infos}})
+    };
+    let cpus = resource("cpus", &json!({}));
+    let drain = json!({"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": "zz"}}});
+    for (call, status) in [
+        (weights(&["x"]), 501),
+        (weights(&["x", "y"]), 403),
+        // What is wrong is told first.
+        (weights(&["y", "/"]), 400),
+        (quota(&json!({"role": "x"})), 501),
+        (quota(&json!({"role": "y"})), 403),
+        (set_quota(&json!("x"), &json!([cpus])), 501),
+        (set_quota(&json!("y"), &json!([cpus])), 403),
+        (schedule(&json!([{"hostname": "h"}]), 1, 1), 403),
+        (start(&json!([{"hostname": "h"}])), 400),
+        // Whether the agent is known is not told to everybody.
+        (drain, 403),
+    ] {
+        assert_eq!(v1(to, &call).await.status, status, "{call}");
+    }
+    let put = http(to, "PUT", "/weights", &[], b"[{\"role\":\"y\",\"weight\":1}]").await;
+    assert_eq!((put.status, put.text().as_str()), (403, "403 Forbidden."));
+    let post = http(to, "POST", "/maintenance/schedule", &[], b"{}").await;
+    assert_eq!(post.status, 403);
+    server.stop().await;
+}

@@ -62,7 +62,7 @@ impl MasterProcess {
             Type::GetFlags if !self.may(caller, Action::ViewFlags) => denied().into(),
             kind => match self.small_answer(kind, caller) {
                 Some(answer) => encoded(&answer, accept).into(),
-                None => writes::refuse(call, self.core.state(), self.core.config()).into(),
+                None => self.refuse_write(&call, caller).into(),
             },
         }
     }
@@ -181,6 +181,14 @@ impl MasterProcess {
     /// Whether a caller may do something that has no particular object.
     fn may(&self, caller: Option<&Principal>, action: Action) -> bool {
         self.settings.authorizer.allows(caller, action, &Object::ANY)
+    }
+
+    /// The answer to a call that this version does not carry out.
+    pub(super) fn refuse_write(&self, call: &Call, caller: Option<&Principal>) -> Response {
+        let authorizer = &self.settings.authorizer;
+        writes::refuse(call, self.core.state(), self.core.config(), &|action, object| {
+            authorizer.allows(caller, action, object)
+        })
     }
 
     /// Ends a framework, if the caller may.

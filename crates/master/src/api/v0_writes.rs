@@ -5,11 +5,12 @@ use process::Context;
 use process::http::{Query, Reply, Request, Response};
 use proto::json::{self, Json, Writer};
 use proto::v1;
-use proto::v1::master::call::{StartMaintenance, UpdateWeights};
+use proto::v1::master::Call;
+use proto::v1::master::call::{self, StartMaintenance, Type, UpdateWeights};
 use proto::v1::offer::operation::Create;
 
 use super::v0_routes::closed;
-use super::writes::{self, Gap};
+use super::writes;
 use crate::core::FrameworkId;
 use crate::flags::security::{READONLY, READWRITE};
 use crate::process::MasterProcess;
@@ -38,14 +39,14 @@ impl MasterProcess {
         closed(context, READWRITE, "/machine/up", |this, _, request| {
             this.on_machines(&request)
         });
-        for (path, list, optional) in [
-            ("/reserve", "resources", Some("source")),
-            ("/unreserve", "resources", None),
-            ("/create-volumes", "volumes", None),
-            ("/destroy-volumes", "volumes", None),
+        for (path, kind) in [
+            ("/reserve", Type::ReserveResources),
+            ("/unreserve", Type::UnreserveResources),
+            ("/create-volumes", Type::CreateVolumes),
+            ("/destroy-volumes", Type::DestroyVolumes),
         ] {
             closed(context, READWRITE, path, move |this, _, request| {
-                this.on_resources(&request, list, optional)
+                this.on_resources(&request, kind)
             });
         }
     }
@@ -61,33 +62,15 @@ impl MasterProcess {
         }
     }
 
-    /// `/reserve` and the like: `list` must be there, `optional` may be.
-    fn on_resources(&self, request: &Request, list: &str, optional: Option<&str>) -> Response {
-        let form = match self.form(request) {
-            Ok(form) => form,
-            Err(response) => return *response,
-        };
-        let Some(agent) = form.get("slaveId") else {
-            return missing_parameter("slaveId");
-        };
-        let Some(text) = form.get(list) else {
-            return missing_parameter(list);
-        };
-        // Compat: this one endpoint words it without "in" (it alone has an optional list).
-        let verb = if optional.is_some() {
-            "Error parsing"
-        } else {
-            "Error in parsing"
-        };
-        let others = optional.and_then(|name| Some((name, form.get(name)?)));
-        for (name, text) in std::iter::once((list, text)).chain(others) {
-            if let Err(fault) = list_of::<Create>("volumes", text.as_bytes()) {
-                return Response::bad_request(format!(
-                    "{verb} '{name}' query parameter in the request body: {fault}"
-                ));
-            }
+    /// `/reserve` and the like.
+    fn on_resources(&self, request: &Request, kind: Type) -> Response {
+        let read = self.form(request).and_then(|form| {
+            resources_call(&form, kind).map_err(|fault| Response::bad_request(fault).into())
+        });
+        match read {
+            Ok(call) => self.refuse_write(&call, request.principal.as_ref()),
+            Err(response) => *response,
         }
-        writes::unknown_agent(agent, self.core.state()).unwrap_or_else(|| Gap::Resources.response())
     }
 
     fn form(&self, request: &Request) -> Result<Query, Box<Response>> {
@@ -120,8 +103,14 @@ impl MasterProcess {
                     "Failed to {failed} set quota request JSON '{shown}': {error}"
                 ))
             }
-            Ok(quota) => writes::set(&quota, self.core.state(), self.core.config())
-                .unwrap_or_else(|| Gap::Quota.response()),
+            Ok(quota_request) => {
+                let call = Call {
+                    r#type: Some(Type::SetQuota.into()),
+                    set_quota: Some(call::SetQuota { quota_request }),
+                    ..Call::default()
+                };
+                self.refuse_write(&call, request.principal.as_ref())
+            }
         }
     }
 
@@ -144,7 +133,16 @@ impl MasterProcess {
             Some(fault) => {
                 Response::bad_request(format!("Failed to remove quota for path '{path}': {fault}"))
             }
-            None => Gap::Quota.response(),
+            None => {
+                let call = Call {
+                    r#type: Some(Type::RemoveQuota.into()),
+                    remove_quota: Some(call::RemoveQuota {
+                        role: role.to_owned(),
+                    }),
+                    ..Call::default()
+                };
+                self.refuse_write(&call, request.principal.as_ref())
+            }
         }
     }
 
@@ -180,8 +178,14 @@ impl MasterProcess {
                     format!("Failed to convert weights JSON array to protobuf '{shown}': {fault}")
                 }
             }),
-            Ok(call) => writes::weights(&call.weight_infos, self.core.config())
-                .unwrap_or_else(|| Gap::Weights.response()),
+            Ok(update_weights) => {
+                let call = Call {
+                    r#type: Some(Type::UpdateWeights.into()),
+                    update_weights: Some(update_weights),
+                    ..Call::default()
+                };
+                self.refuse_write(&call, request.principal.as_ref())
+            }
         }
     }
 
@@ -194,7 +198,14 @@ impl MasterProcess {
         }
         match json::from_slice::<v1::maintenance::Schedule>(&request.body) {
             Err(error) => Response::bad_request(error.to_string()),
-            Ok(schedule) => writes::schedule(&schedule).unwrap_or_else(|| Gap::Maintenance.response()),
+            Ok(schedule) => {
+                let call = Call {
+                    r#type: Some(Type::UpdateMaintenanceSchedule.into()),
+                    update_maintenance_schedule: Some(call::UpdateMaintenanceSchedule { schedule }),
+                    ..Call::default()
+                };
+                self.refuse_write(&call, request.principal.as_ref())
+            }
         }
     }
 
@@ -212,7 +223,15 @@ impl MasterProcess {
         }
         match list_of::<StartMaintenance>("machines", &request.body) {
             Err(fault) => Response::bad_request(fault.to_string()),
-            Ok(call) => writes::machines(&call.machines).unwrap_or_else(|| Gap::Maintenance.response()),
+            // Starting and stopping take the same list, and with no schedule fail for the same reasons.
+            Ok(start_maintenance) => {
+                let call = Call {
+                    r#type: Some(Type::StartMaintenance.into()),
+                    start_maintenance: Some(start_maintenance),
+                    ..Call::default()
+                };
+                self.refuse_write(&call, request.principal.as_ref())
+            }
         }
     }
 
@@ -231,7 +250,62 @@ impl MasterProcess {
 }
 
 fn missing_parameter(name: &str) -> Response {
-    Response::bad_request(format!("Missing '{name}' query parameter in the request body"))
+    Response::bad_request(missing(name))
+}
+
+fn missing(name: &str) -> String {
+    format!("Missing '{name}' query parameter in the request body")
+}
+
+/// The call that a form of `/reserve` and the like stands for; what is wrong with it, if it stands for none.
+fn resources_call(form: &Query, kind: Type) -> Result<Call, String> {
+    // Compat: one of the four words it without "in"; it alone has an optional list.
+    let verb = if kind == Type::ReserveResources {
+        "Error parsing"
+    } else {
+        "Error in parsing"
+    };
+    let list = |name: &str| {
+        let text = form.get(name).ok_or_else(|| missing(name))?;
+        let list = list_of::<Create>("volumes", text.as_bytes());
+        list.map(|list| list.volumes)
+            .map_err(|fault| format!("{verb} '{name}' query parameter in the request body: {fault}"))
+    };
+    let agent_id = v1::AgentId {
+        value: form.get("slaveId").ok_or_else(|| missing("slaveId"))?.to_owned(),
+    };
+    let mut call = Call {
+        r#type: Some(kind.into()),
+        ..Call::default()
+    };
+    match kind {
+        Type::ReserveResources => {
+            call.reserve_resources = Some(call::ReserveResources {
+                agent_id,
+                resources: list("resources")?,
+                source: form.get("source").map_or(Ok(Vec::new()), |_| list("source"))?,
+            });
+        }
+        Type::UnreserveResources => {
+            call.unreserve_resources = Some(call::UnreserveResources {
+                agent_id,
+                resources: list("resources")?,
+            });
+        }
+        Type::CreateVolumes => {
+            call.create_volumes = Some(call::CreateVolumes {
+                agent_id,
+                volumes: list("volumes")?,
+            });
+        }
+        _ => {
+            call.destroy_volumes = Some(call::DestroyVolumes {
+                agent_id,
+                volumes: list("volumes")?,
+            });
+        }
+    }
+    Ok(call)
 }
 
 /// What is wrong with a text that is to be a list of messages.

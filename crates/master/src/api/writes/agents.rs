@@ -7,25 +7,20 @@ use proto::v1::{self};
 
 use crate::core::{AgentId, State};
 
-pub(super) fn flaw(call: Call, state: &State) -> Option<Response> {
+pub(super) fn flaw(call: &Call, state: &State) -> Option<Response> {
     use call::Type;
     match call.r#type() {
-        Type::DrainAgent => {
-            let id = call.drain_agent?.agent_id;
-            cannot_drain(&id, state).or_else(|| unheard_of(&id, state))
-        }
-        Type::DeactivateAgent => unheard_of(&call.deactivate_agent?.agent_id, state),
+        Type::DrainAgent => unheard_of(&call.drain_agent.as_ref()?.agent_id, state),
+        Type::DeactivateAgent => unheard_of(&call.deactivate_agent.as_ref()?.agent_id, state),
         // None is ever deactivated.
-        Type::ReactivateAgent => {
-            let id = call.reactivate_agent?.agent_id;
-            Some(unheard_of(&id, state).unwrap_or_else(|| Response::bad_request("Agent is not deactivated")))
-        }
+        Type::ReactivateAgent => Some(Response::bad_request("Agent is not deactivated")),
         _ => None,
     }
 }
 
-/// A registered agent that has not the capability.
-fn cannot_drain(id: &v1::AgentId, state: &State) -> Option<Response> {
+/// A registered agent that is to be drained and has not the capability.
+pub(super) fn cannot_drain(call: &Call, state: &State) -> Option<Response> {
+    let id = &call.drain_agent.as_ref()?.agent_id;
     let agent = state.agents.get(&AgentId::from(id))?;
     let drains = agent
         .message()

@@ -8,18 +8,18 @@ use process::http::Response;
 use proto::v1::master::{Call, call};
 use proto::{json, v1};
 
-pub(super) fn flaw(call: Call) -> Option<Response> {
+pub(super) fn flaw(call: &Call) -> Option<Response> {
     use call::Type;
     match call.r#type() {
-        Type::UpdateMaintenanceSchedule => schedule(&call.update_maintenance_schedule?.schedule),
-        Type::StartMaintenance => machines(&call.start_maintenance?.machines),
-        Type::StopMaintenance => machines(&call.stop_maintenance?.machines),
+        Type::UpdateMaintenanceSchedule => schedule(&call.update_maintenance_schedule.as_ref()?.schedule),
+        Type::StartMaintenance => machines(&call.start_maintenance.as_ref()?.machines),
+        Type::StopMaintenance => machines(&call.stop_maintenance.as_ref()?.machines),
         _ => None,
     }
 }
 
 /// What is wrong with a schedule.
-pub(in crate::api) fn schedule(schedule: &v1::maintenance::Schedule) -> Option<Response> {
+fn schedule(schedule: &v1::maintenance::Schedule) -> Option<Response> {
     let mut seen = BTreeSet::new();
     schedule
         .windows
@@ -62,7 +62,7 @@ fn of_machine(machine: &v1::MachineId, seen: &mut BTreeSet<Machine>) -> Option<S
 }
 
 /// What is wrong with machines that maintenance is to start or end on; with no schedule, something always is.
-pub(in crate::api) fn machines(machines: &[v1::MachineId]) -> Option<Response> {
+fn machines(machines: &[v1::MachineId]) -> Option<Response> {
     let Some(first) = machines.first() else {
         return Some(Response::bad_request("List of machines is empty"));
     };

@@ -6,6 +6,7 @@
 
 mod agents;
 mod maintenance;
+mod permission;
 mod quota;
 mod resources;
 mod weights;
@@ -16,14 +17,14 @@ use proto::v1::master::{Call, call};
 
 use crate::core::{Config, State};
 
-pub(super) use maintenance::{machines, schedule};
-pub(super) use quota::{remove, set};
-pub(super) use resources::{malformed, unknown_agent};
-pub(super) use weights::weights;
+use permission::{Rule, allowed};
+pub(super) use quota::remove;
+pub(super) use resources::malformed;
+use weights::weights;
 
 /// What cannot be changed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gap {
+enum Gap {
     /// Reservations and volumes.
     Resources,
     /// Quotas of roles.
@@ -38,7 +39,7 @@ pub(super) enum Gap {
 
 impl Gap {
     /// 501, saying what is not there.
-    pub(super) fn response(self) -> Response {
+    fn response(self) -> Response {
         let what = match self {
             Self::Resources => "Reservations and volumes",
             Self::Quota => "Quotas",
@@ -53,18 +54,27 @@ impl Gap {
     }
 }
 
-/// The answer to a call that is not carried out: what is wrong with it if something is, otherwise 501.
-pub(super) fn refuse(call: Call, state: &State, config: &Config) -> Response {
-    let (gap, flaw) = look(call, state, config);
-    flaw.unwrap_or_else(|| match gap {
-        Some(gap) => gap.response(),
-        None => Response::status(StatusCode::NOT_IMPLEMENTED),
-    })
+/// The answer to a call that is not carried out: what is wrong with it if something is, 403 if it may not be made,
+/// otherwise 501.
+pub(super) fn refuse(call: &Call, state: &State, config: &Config, rule: &Rule<'_>) -> Response {
+    let Some(gap) = gap(call) else {
+        return Response::status(StatusCode::NOT_IMPLEMENTED);
+    };
+    let denied = || (!allowed(call, rule)).then(|| Response::status(StatusCode::FORBIDDEN));
+    // Compat: whether an agent is known is only told to who may drain it.
+    let flaw = if gap == Gap::Draining {
+        agents::cannot_drain(call, state)
+            .or_else(denied)
+            .or_else(|| agents::flaw(call, state))
+    } else {
+        flaw(gap, call, state, config).or_else(denied)
+    };
+    flaw.unwrap_or_else(|| gap.response())
 }
 
-fn look(call: Call, state: &State, config: &Config) -> (Option<Gap>, Option<Response>) {
+fn gap(call: &Call) -> Option<Gap> {
     use call::Type;
-    let gap = match call.r#type() {
+    Some(match call.r#type() {
         Type::ReserveResources
         | Type::UnreserveResources
         | Type::CreateVolumes
@@ -75,16 +85,16 @@ fn look(call: Call, state: &State, config: &Config) -> (Option<Gap>, Option<Resp
         Type::UpdateWeights => Gap::Weights,
         Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance => Gap::Maintenance,
         Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => Gap::Draining,
-        _ => return (None, None),
-    };
-    let flaw = match gap {
+        _ => return None,
+    })
+}
+
+fn flaw(gap: Gap, call: &Call, state: &State, config: &Config) -> Option<Response> {
+    match gap {
         Gap::Resources => resources::flaw(call, state),
         Gap::Quota => quota::flaw(call, state, config),
-        Gap::Weights => call
-            .update_weights
-            .and_then(|call| weights(&call.weight_infos, config)),
+        Gap::Weights => weights(&call.update_weights.as_ref()?.weight_infos, config),
         Gap::Maintenance => maintenance::flaw(call),
         Gap::Draining => agents::flaw(call, state),
-    };
-    (Some(gap), flaw)
+    }
 }

@@ -16,20 +16,20 @@ const EXABYTE: u64 = 1 << 40;
 /// The most of anything else.
 const TRILLION: u64 = 1_000_000_000_000;
 
-pub(super) fn flaw(call: Call, state: &State, config: &Config) -> Option<Response> {
+pub(super) fn flaw(call: &Call, state: &State, config: &Config) -> Option<Response> {
     use call::Type;
     match call.r#type() {
         Type::UpdateQuota => call
-            .update_quota?
+            .update_quota
+            .as_ref()?
             .quota_configs
             .iter()
             .find_map(|quota| of_config(quota, config))
             .map(Response::bad_request),
-        Type::SetQuota => set(&call.set_quota?.quota_request, state, config),
+        Type::SetQuota => set(&call.set_quota.as_ref()?.quota_request, state, config),
         Type::RemoveQuota => {
-            let role = call.remove_quota?.role;
-            remove(&role, state)
-                .map(|fault| Response::bad_request(format!("Failed to remove quota: {fault}")))
+            let role = &call.remove_quota.as_ref()?.role;
+            remove(role, state).map(|fault| Response::bad_request(format!("Failed to remove quota: {fault}")))
         }
         _ => None,
     }
@@ -41,7 +41,7 @@ pub(in crate::api) fn remove(role: &str, state: &State) -> Option<String> {
 }
 
 /// What is wrong with a quota in the old form.
-pub(in crate::api) fn set(request: &QuotaRequest, state: &State, config: &Config) -> Option<Response> {
+fn set(request: &QuotaRequest, state: &State, config: &Config) -> Option<Response> {
     of_request(request, state, config).map(Response::bad_request)
 }
 

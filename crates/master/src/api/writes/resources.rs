@@ -1,5 +1,7 @@
 //! Reservations and volumes (facts: master-http.md §5, §7.3).
 
+use std::slice;
+
 use process::http::Response;
 use proto::v1::master::{Call, call};
 use proto::v1::{self, value};
@@ -7,22 +9,41 @@ use resources::Error;
 
 use crate::core::{AgentId, State, validation};
 
-pub(super) fn flaw(call: Call, state: &State) -> Option<Response> {
+pub(super) fn flaw(call: &Call, state: &State) -> Option<Response> {
     use call::Type;
-    let id = match call.r#type() {
-        Type::ReserveResources => call.reserve_resources?.agent_id,
-        Type::UnreserveResources => call.unreserve_resources?.agent_id,
-        Type::CreateVolumes => call.create_volumes?.agent_id,
-        Type::DestroyVolumes => call.destroy_volumes?.agent_id,
-        Type::GrowVolume => call.grow_volume?.agent_id?,
-        Type::ShrinkVolume => call.shrink_volume?.agent_id?,
+    let (id, resources) = match call.r#type() {
+        Type::ReserveResources => {
+            let call = call.reserve_resources.as_ref()?;
+            (&call.agent_id, &*call.resources)
+        }
+        Type::UnreserveResources => {
+            let call = call.unreserve_resources.as_ref()?;
+            (&call.agent_id, &*call.resources)
+        }
+        Type::CreateVolumes => {
+            let call = call.create_volumes.as_ref()?;
+            (&call.agent_id, &*call.volumes)
+        }
+        Type::DestroyVolumes => {
+            let call = call.destroy_volumes.as_ref()?;
+            (&call.agent_id, &*call.volumes)
+        }
+        Type::GrowVolume => {
+            let call = call.grow_volume.as_ref()?;
+            (call.agent_id.as_ref()?, slice::from_ref(&call.volume))
+        }
+        Type::ShrinkVolume => {
+            let call = call.shrink_volume.as_ref()?;
+            (call.agent_id.as_ref()?, slice::from_ref(&call.volume))
+        }
         _ => return None,
     };
     unknown_agent(&id.value, state)
+        .or_else(|| resources.iter().find_map(malformed).map(Response::bad_request))
 }
 
 /// The refusal of an agent that is not registered.
-pub(in crate::api) fn unknown_agent(id: &str, state: &State) -> Option<Response> {
+fn unknown_agent(id: &str, state: &State) -> Option<Response> {
     let registered = state.agents.contains_key(&AgentId::from(id));
     (!registered).then(|| Response::bad_request("No agent found with specified ID"))
 }

@@ -6,7 +6,7 @@ use proto::v1;
 use crate::core::{Config, validation};
 
 /// What is wrong with weights to be set.
-pub(in crate::api) fn weights(infos: &[v1::WeightInfo], config: &Config) -> Option<Response> {
+pub(super) fn weights(infos: &[v1::WeightInfo], config: &Config) -> Option<Response> {
     infos
         .iter()
         .find_map(|info| of_role(info, config))
