@@ -7,7 +7,7 @@ use std::sync::Arc;
 use owo_colors::OwoColorize as _;
 use proto::{ContentType, v1};
 use scheduler::operator::Client;
-use scheduler::{Error, Options, StaticMasters, Wait};
+use scheduler::{Credential, Error, Options, StaticMasters, Wait};
 
 /// The command could not do what was asked.
 pub(crate) const FAILED: u8 = 1;
@@ -24,6 +24,44 @@ pub(crate) struct Master {
     /// [default: $MESOS_MASTER, else 127.0.0.1:5050]
     #[arg(long, short, env = "TIANGONG_MASTER", value_name = "ADDRESS")]
     master: Option<String>,
+    /// Name to authenticate as; needs --secret-file
+    #[arg(
+        long,
+        env = "TIANGONG_PRINCIPAL",
+        value_name = "NAME",
+        requires = "secret_file"
+    )]
+    principal: Option<String>,
+    /// File with the secret of --principal; a line feed at its end does not count
+    #[arg(
+        long,
+        env = "TIANGONG_SECRET_FILE",
+        value_name = "FILE",
+        requires = "principal",
+        value_parser = read_secret
+    )]
+    secret_file: Option<Secret>,
+}
+
+/// A secret that was read from a file; not to be shown.
+#[derive(Clone)]
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The content of a secret's file.
+fn read_secret(path: &str) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read '{path}': {error}"))?;
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.is_empty() {
+        return Err(format!("'{path}' is empty"));
+    }
+    Ok(Secret(secret.to_owned()))
 }
 
 impl Master {
@@ -40,9 +78,25 @@ impl Master {
         StaticMasters::parse(&self.text()).map(Arc::new)
     }
 
+    /// Who asks, if that is to be proven.
+    pub(crate) fn credential(&self) -> Option<Credential> {
+        let (principal, secret) = self.principal.as_ref().zip(self.secret_file.as_ref())?;
+        Some(Credential {
+            principal: principal.clone(),
+            secret: secret.0.clone(),
+        })
+    }
+
+    /// What every client is told.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options::default();
+        options.credential = self.credential();
+        options
+    }
+
     /// A client for one question: it gives up after a few attempts.
     pub(crate) fn client(&self, content_type: ContentType) -> Result<Client, Error> {
-        let mut options = Options::default();
+        let mut options = self.options();
         options.content_type = content_type;
         options.policy.max_attempts = Some(3);
         Ok(Client::new(self.detector()?, options))
@@ -116,9 +170,10 @@ pub(crate) fn explain(error: &Error, master: &Master) -> String {
             "something else than a master seems to answer there; --master names another address"
         }
         Error::NotReady { .. } => "try again in a moment",
-        Error::Refused {
-            status: 401 | 403, ..
-        } => "the master wants to know who asks, or does not allow it",
+        Error::Refused { status: 401, .. } => {
+            "the master wants to know who asks: --principal and --secret-file tell it"
+        }
+        Error::Refused { status: 403, .. } => "the master does not allow it",
         Error::Address { .. } => "--master takes host:port, or several with commas between",
         _ => "",
     };

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use owo_colors::OwoColorize as _;
 use proto::v1::master::{Event, event};
 use proto::{ContentType, v1};
-use scheduler::Options;
 use scheduler::operator::{Client, Update};
 
 use super::common::{self, Master, Stop, count};
@@ -56,7 +55,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 
 async fn follow(args: &Args) -> Result<u8, Stop> {
     let failure = |error| common::failure(&error, &args.master);
-    let mut options = Options::default();
+    let mut options = args.master.options();
     if args.json {
         options.content_type = ContentType::Json;
     }

@@ -12,4 +12,5 @@ mod kill;
 mod mesos_go;
 mod names;
 mod pymesos;
+mod security;
 mod support;

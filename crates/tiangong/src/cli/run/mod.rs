@@ -10,7 +10,7 @@ use std::time::Duration;
 use proto::v1;
 use proto::v1::scheduler::call::reconcile;
 use proto::v1::scheduler::{Event, event};
-use scheduler::{Address, Calls, Error, Options, Registration, Scheduler, Signal};
+use scheduler::{Address, Calls, Error, Registration, Scheduler, Signal};
 use tokio::signal::unix;
 
 use super::common::{self, Master, Stop};
@@ -83,7 +83,7 @@ async fn execute(args: &Args) -> Result<u8, Stop> {
         .master
         .detector()
         .map_err(|error| common::failure(&error, &args.master))?;
-    let mut options = Options::default();
+    let mut options = args.master.options();
     // About ten seconds, before the task is launched and after.
     options.policy.max_attempts = Some(8);
     let mut scheduler = Scheduler::new(detector, Registration::from(args.framework()?), &options);
@@ -124,6 +124,7 @@ impl Args {
         }
         Ok(v1::FrameworkInfo {
             user: self.user()?,
+            principal: self.master.credential().map(|credential| credential.principal),
             name: format!("run {}", self.task_name()),
             roles: vec![self.role.clone()],
             failover_timeout: Some(FAILOVER_SECONDS),
@@ -224,7 +225,7 @@ impl<'a> Run<'a> {
             calls,
             wish: args.wish(),
             launched: None,
-            output: Output::new(),
+            output: Output::new(args.master.options()),
             interrupts: 0,
             refusals: Some(0),
         }

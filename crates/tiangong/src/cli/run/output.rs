@@ -25,6 +25,7 @@ pub(super) struct Output {
     ended: watch::Sender<bool>,
     failures: mpsc::Sender<Stop>,
     failed: mpsc::Receiver<Stop>,
+    options: Options,
 }
 
 #[derive(Clone, Copy)]
@@ -34,7 +35,8 @@ enum Stream {
 }
 
 impl Output {
-    pub(super) fn new() -> Self {
+    /// Of a task whose agent is asked with these options.
+    pub(super) fn new(options: Options) -> Self {
         // One failure for each stream.
         let (failures, failed) = mpsc::channel(2);
         Self {
@@ -42,6 +44,7 @@ impl Output {
             ended: watch::Sender::new(false),
             failures,
             failed,
+            options,
         }
     }
 
@@ -50,7 +53,7 @@ impl Output {
         if !self.streams.is_empty() {
             return;
         }
-        let mut options = Options::default();
+        let mut options = self.options.clone();
         options.call_timeout = Duration::from_secs(10);
         options.policy.max_attempts = Some(ATTEMPTS);
         // A command task's executor has the task's id.

@@ -39,7 +39,8 @@ impl Daemon {
         daemon
     }
 
-    fn spawn(address: SocketAddr, log: &Path, arguments: &[String]) -> Self {
+    /// Starts the binary without waiting for anything.
+    pub fn spawn(address: SocketAddr, log: &Path, arguments: &[String]) -> Self {
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -135,6 +136,17 @@ impl Cluster {
     }
 
     pub fn start_agent(&mut self) {
+        let log = self.folder.path().join("agent.log");
+        self.agent = Some(Daemon::start(self.agent_address, &log, &self.agent_arguments()));
+    }
+
+    /// Starts an agent that need not live long enough to answer anything.
+    pub fn spawn_agent(&mut self) {
+        let log = self.folder.path().join("agent.log");
+        self.agent = Some(Daemon::spawn(self.agent_address, &log, &self.agent_arguments()));
+    }
+
+    fn agent_arguments(&self) -> Vec<String> {
         let mut arguments = vec![
             "agent".to_owned(),
             "--ip=127.0.0.1".to_owned(),
@@ -144,11 +156,7 @@ impl Cluster {
             format!("--runtime_dir={}", self.folder.path().join("run").display()),
         ];
         arguments.extend(self.agent_flags.iter().cloned());
-        self.agent = Some(Daemon::start(
-            self.agent_address,
-            &self.folder.path().join("agent.log"),
-            &arguments,
-        ));
+        arguments
     }
 
     /// Waits until the master counts one active agent.
