@@ -1,16 +1,22 @@
 //! URIs of a command, brought into the sandbox before it starts (facts: containerizer.md, section 7).
 //!
-//! `file://` and plain paths are copied, `http://` is downloaded; archives are extracted with the host's `tar`,
-//! `unzip` and `gzip`. Every other scheme fails the launch with a message that names it. There is no cache:
-//! `cache` is taken as Mesos takes it when the cache has no room, by fetching directly.
+//! `file://` and plain paths are copied, `http://` and `https://` are downloaded (a server must
+//! prove who it is to the machine's own authorities); archives are extracted with the host's `tar`,
+//! `unzip` and `gzip`. Every other scheme fails the launch with a message that names it. What asks for it goes
+//! through a cache.
 //!
 //! The work is done by a process of its own, `mesos-fetcher`, as the container's user: a URI cannot make the agent
 //! read or write what that user may not. Its words go to the sandbox's `stderr`.
 
+mod cache;
 mod http;
 mod item;
 mod work;
 
+pub(crate) use cache::Cache;
+use cache::Lease;
+pub use cache::Metrics;
+use item::Cached;
 pub use item::Item;
 
 use std::collections::BTreeMap;
@@ -25,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::launch::say;
 use crate::posix::{Container, Options, Output};
-use crate::program::{DEFAULT_PATH, OURSELVES, Program, Running, describe_status};
+use crate::program::{Account, DEFAULT_PATH, OURSELVES, Program, Running, describe_status};
 
 /// The name under which the binary is the fetcher.
 pub const NAME: &str = "mesos-fetcher";
@@ -60,9 +66,56 @@ impl Fetch {
 
     /// Fetches, in a process of its own that a destroy of the container kills.
     pub(crate) async fn run(
+        mut self,
+        container: &Arc<Container>,
+        cache: &Arc<Cache>,
+        account: Option<&Account>,
+        output: Output,
+    ) -> Result<(), Error> {
+        let leases = tokio::select! {
+            leases = self.lease(cache, account) => leases,
+            _ = container.ended() => return Err(Error::DestroyedDuring("fetching")),
+        };
+        self.run_process(container, account, output).await?;
+        for lease in leases {
+            lease.complete();
+        }
+        Ok(())
+    }
+
+    /// Finds out what is in the cache, or shall be. Whoever waits for another's download holds only what comes
+    /// before it in the order of URIs, so no two wait for each other.
+    async fn lease(&mut self, cache: &Arc<Cache>, account: Option<&Account>) -> Vec<Lease> {
+        let mut wanted: Vec<&mut Item> = self.items.iter_mut().filter(|item| item.cache).collect();
+        wanted.sort_by(|left, right| left.uri.cmp(&right.uri));
+        let mut leases: Vec<Lease> = Vec::new();
+        let mut last: Option<(String, Option<Cached>)> = None;
+        for item in wanted {
+            item.cached = match &last {
+                // The same twice: by the time it is its turn, the first has brought it.
+                Some((uri, cached)) if *uri == item.uri => cached.clone().map(|cached| Cached {
+                    download: false,
+                    ..cached
+                }),
+                _ => {
+                    let lease = cache.lease(item, account, self.stall_timeout).await;
+                    let cached = lease.as_ref().map(|lease| Cached {
+                        file: lease.file().to_path_buf(),
+                        download: lease.is_first(),
+                    });
+                    leases.extend(lease);
+                    cached
+                }
+            };
+            last = Some((item.uri.clone(), item.cached.clone()));
+        }
+        leases
+    }
+
+    async fn run_process(
         self,
         container: &Arc<Container>,
-        user: Option<String>,
+        account: Option<&Account>,
         output: Output,
     ) -> Result<(), Error> {
         let failed = |cause: String| Error::Fetch {
@@ -80,7 +133,7 @@ impl Fetch {
                 ("PATH".to_owned(), DEFAULT_PATH.to_owned()),
             ]),
             directory: self.sandbox,
-            user,
+            user: account.map(|account| account.name.clone()),
             new_session: true,
             ..Program::default()
         };

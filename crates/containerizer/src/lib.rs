@@ -14,10 +14,12 @@
 //! This is the only crate that starts programs; [`program`] does so for the command executor too.
 
 mod attach;
+pub mod checks;
 mod clock;
 mod config;
 mod error;
 pub mod fetcher;
+mod http;
 mod key;
 pub mod launch;
 pub mod posix;
@@ -118,6 +120,11 @@ pub trait Containerizer: Send + Sync + Debug {
     /// The container's standard input. One at a time: [`Error::InputTaken`] for a second.
     fn attach_input(&self, _id: &ContainerId) -> Future<'_, Result<ContainerInput, Error>> {
         Box::pin(async { Err(Error::Unsupported("attach")) })
+    }
+
+    /// What was fetched for launches, and how full the cache is.
+    fn fetcher_metrics(&self) -> fetcher::Metrics {
+        fetcher::Metrics::default()
     }
 
     /// The containers that have not ended: every parent right before what is nested in it, siblings by id.

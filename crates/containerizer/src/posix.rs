@@ -28,11 +28,13 @@ mod volumes;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use proto::v1::{ContainerId, ContainerStatus, Resource, ResourceStatistics};
 
+use crate::fetcher::{Cache, Metrics};
 use crate::key::Key;
 use crate::{
     ContainerConfig, ContainerInput, ContainerOutput, Containerizer, Error, Future, Launched, Recoverable,
@@ -55,17 +57,23 @@ pub struct Options {
     pub runtime_dir: PathBuf,
     /// `--frameworks_home`: prefix of relative URIs; without it they are refused.
     pub frameworks_home: Option<PathBuf>,
+    /// `--fetcher_cache_dir`: emptied at the start; none: no cache. Not to be shared by two agents.
+    pub fetcher_cache_dir: Option<PathBuf>,
+    /// `--fetcher_cache_size`, in bytes.
+    pub fetcher_cache_size: u64,
     /// `--fetcher_stall_timeout`: a download that brings nothing for this long is given up; zero: never.
     pub fetcher_stall_timeout: Duration,
 }
 
 impl Options {
-    /// Mesos's defaults, in this runtime directory.
+    /// Mesos's defaults, in this runtime directory; without a directory for a cache.
     #[must_use]
     pub fn new(runtime_dir: impl Into<PathBuf>) -> Self {
         Self {
             runtime_dir: runtime_dir.into(),
             frameworks_home: None,
+            fetcher_cache_dir: None,
+            fetcher_cache_size: 2 << 30,
             fetcher_stall_timeout: Duration::from_secs(60),
         }
     }
@@ -85,6 +93,9 @@ pub struct Posix {
 struct Shared {
     options: Options,
     containers: Mutex<Containers>,
+    cache: Arc<Cache>,
+    /// Launches whose URIs were all fetched, and those with a failed fetch.
+    fetches: [AtomicU64; 2],
     /// The processes of the machine as the usage of all containers is summed from them.
     recent: usage::Recent,
 }
@@ -131,10 +142,13 @@ impl Posix {
     /// A containerizer without containers; [`Containerizer::recover`] brings in those of an earlier process.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        let cache = Cache::new(options.fetcher_cache_dir.as_deref(), options.fetcher_cache_size);
         Self {
             shared: Arc::new(Shared {
                 options,
                 containers: Mutex::default(),
+                cache,
+                fetches: Default::default(),
                 recent: usage::Recent::default(),
             }),
         }
@@ -142,6 +156,11 @@ impl Posix {
 }
 
 impl Shared {
+    fn count_fetch(&self, succeeded: bool) {
+        let [good, bad] = &self.fetches;
+        if succeeded { good } else { bad }.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The runtime directory of a container.
     fn directory(&self, key: &Key) -> PathBuf {
         let containers = paths::containers(&self.options.runtime_dir);
@@ -263,6 +282,17 @@ impl Containerizer for Posix {
                 None => Err(Error::NotAttachable),
             }
         })
+    }
+
+    fn fetcher_metrics(&self) -> Metrics {
+        let [good, bad] = &self.shared.fetches;
+        let (cache_total, cache_used) = self.shared.cache.sizes();
+        Metrics {
+            succeeded: good.load(Ordering::Relaxed),
+            failed: bad.load(Ordering::Relaxed),
+            cache_total,
+            cache_used,
+        }
     }
 
     fn containers(&self) -> Future<'_, Vec<ContainerId>> {

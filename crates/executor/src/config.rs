@@ -1,5 +1,6 @@
 //! What an executor knows from its environment (facts: executor-http.md, section 10).
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,31 @@ use proto::ContentType;
 use proto::v1::{ExecutorId, FrameworkId};
 
 use crate::Error;
+
+/// The variable that holds the token.
+pub(crate) const TOKEN: &str = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
+
+/// What proves to the agent which executor this is. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}
 
 /// Where the agent is and who we are, with the limits it set.
 #[derive(Clone, Debug)]
@@ -34,7 +60,7 @@ pub struct Config {
     /// `MESOS_SUBSCRIPTION_BACKOFF_MAX`: how long the agent may wait for us after it restarted; 1 s without it.
     pub subscription_backoff_max: Duration,
     /// `MESOS_EXECUTOR_AUTHENTICATION_TOKEN`, sent as a bearer token.
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// How bodies are encoded; protobuf unless changed.
     pub content_type: ContentType,
     /// Longest silence on the event stream before it is given up and opened anew; 65 min, a little more than
@@ -121,7 +147,7 @@ impl Config {
         };
         config.domain_socket = variable("MESOS_DOMAIN_SOCKET").map(PathBuf::from);
         config.directory = variable("MESOS_DIRECTORY").map(PathBuf::from);
-        config.token = variable("MESOS_EXECUTOR_AUTHENTICATION_TOKEN");
+        config.token = variable(TOKEN).map(Token::from);
         config.shutdown_grace_period = duration(
             "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD",
             config.shutdown_grace_period,
@@ -176,6 +202,12 @@ mod tests {
         assert_eq!(config.recovery_timeout, Duration::from_secs(900));
         assert_eq!(config.subscription_backoff_max, Duration::from_secs(2));
         assert!(!vars(&[("MESOS_CHECKPOINT", "0")]).unwrap().checkpoint);
+        let config = vars(&[(TOKEN, "abc.def")]).unwrap();
+        assert_eq!(config.token.as_ref().unwrap().as_str(), "abc.def");
+        assert!(
+            !format!("{config:?}").contains("abc.def"),
+            "a secret is not printed"
+        );
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What an executor must remember to lose nothing: no I/O, no clock.
 
+pub(crate) mod checked;
 pub(crate) mod command;
+pub(crate) mod default;
+mod kill;
 mod session;
 
 pub(crate) use session::Session;

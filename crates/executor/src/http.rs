@@ -23,12 +23,15 @@ const MAX_MESSAGE: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    driver: JoinHandle<()>,
+    /// None: it ends by itself.
+    driver: Option<JoinHandle<()>>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.driver.abort();
+        if let Some(driver) = &self.driver {
+            driver.abort();
+        }
     }
 }
 
@@ -52,27 +55,69 @@ impl Connection {
                 tracing::debug!("connection to the agent ended: {error}");
             }
         });
-        Ok(Self { sender, driver })
+        Ok(Self {
+            sender,
+            driver: Some(driver),
+        })
     }
 
-    /// Sends a call and waits for the head of the answer; the caller limits the time.
+    /// Sends a call of the executor API and waits for the head of the answer; the caller limits the time.
     pub(crate) async fn post(&mut self, config: &Config, body: Bytes) -> Result<Response<Incoming>, Error> {
-        let kind = config.content_type.as_str();
-        let mut request = Request::post(&config.path)
-            .header(header::HOST, &config.agent)
-            .header(
-                header::USER_AGENT,
-                concat!("tiangong/", env!("CARGO_PKG_VERSION")),
-            )
-            .header(header::CONTENT_TYPE, kind)
-            .header(header::ACCEPT, kind);
-        if let Some(token) = &config.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let request = request.body(Full::new(body)).map_err(broken)?;
+        let request = request(config, &config.path, Headers::Plain, body)?;
         self.sender.ready().await.map_err(broken)?;
         self.sender.send_request(request).await.map_err(broken)
     }
+
+    /// Sends the one call of this connection, which lives as long as the answer's body.
+    pub(crate) async fn post_once(
+        mut self,
+        config: &Config,
+        path: &str,
+        headers: Headers,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, Error> {
+        let request = request(config, path, headers, body)?;
+        self.sender.ready().await.map_err(broken)?;
+        let response = self.sender.send_request(request).await.map_err(broken)?;
+        // Hyper ends the connection when nobody holds the sender and the body any more.
+        self.driver = None;
+        Ok(response)
+    }
+}
+
+/// What an answer may look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// One message.
+    Plain,
+    /// A stream of them.
+    Records,
+}
+
+fn request(
+    config: &Config,
+    path: &str,
+    headers: Headers,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Error> {
+    let kind = config.content_type.as_str();
+    let mut request = Request::post(path)
+        .header(header::HOST, &config.agent)
+        .header(
+            header::USER_AGENT,
+            concat!("tiangong/", env!("CARGO_PKG_VERSION")),
+        )
+        .header(header::CONTENT_TYPE, kind);
+    request = match headers {
+        Headers::Plain => request.header(header::ACCEPT, kind),
+        Headers::Records => request
+            .header(header::ACCEPT, "application/recordio")
+            .header("Message-Accept", kind),
+    };
+    if let Some(token) = &config.token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.as_str()));
+    }
+    request.body(Full::new(body)).map_err(broken)
 }
 
 /// The answer as an error, if it has another status than `expected`.

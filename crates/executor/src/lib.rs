@@ -1,4 +1,5 @@
-//! The SDK for executors, and the built-in command executor ([`command`], the program `mesos-executor`).
+//! The SDK for executors, and the built-in ones: for a command ([`command`], the program `mesos-executor`) and for
+//! groups of tasks ([`default`], the program `mesos-default-executor`).
 //!
 //! An executor is the program an agent starts to run tasks of one framework. It speaks the v1 executor API:
 //! one long answer brings events, every call is a request of its own. This crate keeps that connection: it
@@ -40,16 +41,18 @@
 
 #![warn(missing_docs)]
 
+mod agent_api;
 pub mod command;
 mod config;
 mod core;
+pub mod default;
 mod error;
 mod event;
 mod http;
 mod link;
 mod status;
 
-pub use config::Config;
+pub use config::{Config, Token};
 pub use core::MAX_UNACKNOWLEDGED;
 pub use error::Error;
 pub use event::Event;

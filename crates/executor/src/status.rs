@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use proto::v1::task_status::{Reason, Source};
-use proto::v1::{ContainerStatus, ExecutorId, Labels, TaskId, TaskState, TaskStatus};
+use proto::v1::{
+    CheckStatusInfo, ContainerStatus, ExecutorId, Labels, TaskId, TaskResourceLimitation, TaskState,
+    TaskStatus,
+};
 use uuid::Uuid;
 
 /// What an executor says of a task. Uuid, time, source and executor id are added when it is sent.
@@ -42,6 +45,20 @@ impl Status {
     #[must_use]
     pub fn healthy(mut self, healthy: bool) -> Self {
         self.inner.healthy = Some(healthy);
+        self
+    }
+
+    /// The last answer of the task's check; a task that has a check says it in every status.
+    #[must_use]
+    pub fn check_status(mut self, status: CheckStatusInfo) -> Self {
+        self.inner.check_status = Some(status);
+        self
+    }
+
+    /// The resources whose limit the task passed.
+    #[must_use]
+    pub fn limitation(mut self, limitation: TaskResourceLimitation) -> Self {
+        self.inner.limitation = Some(limitation);
         self
     }
 

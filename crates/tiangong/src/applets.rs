@@ -15,6 +15,8 @@ pub(crate) enum Applet {
     Agent,
     /// `mesos-executor`: the built-in command executor.
     CommandExecutor,
+    /// `mesos-default-executor`: the built-in executor of task groups.
+    DefaultExecutor,
     /// `mesos-execute`: one task or task group.
     Execute,
 }
@@ -26,6 +28,7 @@ pub(crate) fn called_as(arguments: &[OsString]) -> Option<Applet> {
         "mesos-master" => Some(Applet::Master),
         "mesos-agent" | "mesos-slave" => Some(Applet::Agent),
         "mesos-executor" => Some(Applet::CommandExecutor),
+        "mesos-default-executor" => Some(Applet::DefaultExecutor),
         "mesos-execute" => Some(Applet::Execute),
         _ => None,
     }
@@ -38,6 +41,7 @@ pub(crate) fn run(applet: Applet, arguments: &[OsString]) -> ExitCode {
         Applet::Master => daemon::master(rest),
         Applet::Agent => daemon::agent(rest),
         Applet::CommandExecutor => executor::command::main(rest),
+        Applet::DefaultExecutor => executor::default::main(rest),
         Applet::Execute => execute::main(rest),
     }
 }
@@ -55,6 +59,10 @@ mod tests {
         assert_eq!(called("/usr/sbin/mesos-master"), Some(Applet::Master));
         assert_eq!(called("mesos-slave"), Some(Applet::Agent));
         assert_eq!(called("mesos-executor"), Some(Applet::CommandExecutor));
+        assert_eq!(
+            called("/usr/libexec/mesos/mesos-default-executor"),
+            Some(Applet::DefaultExecutor)
+        );
         assert_eq!(called("./mesos-execute"), Some(Applet::Execute));
         assert_eq!(called("/opt/tiangong"), None);
         assert_eq!(called_as(&[]), None);

@@ -72,6 +72,14 @@ fn run_agent(arguments: &[OsString]) -> anyhow::Result<()> {
 pub(crate) fn containers(flags: &agent::Flags) -> Options {
     let mut options = Options::new(flags.runtime_dir.clone().unwrap_or_else(default_runtime_dir));
     options.frameworks_home = flags.values.text("frameworks_home").map(PathBuf::from);
+    options.fetcher_cache_dir = flags.values.text("fetcher_cache_dir").map(|parent| {
+        // A part for this agent alone: whose runtime directory it is.
+        let part = options.runtime_dir.to_string_lossy().replace('/', "_");
+        PathBuf::from(parent).join(part)
+    });
+    if let Some(size) = flags.values.bytes("fetcher_cache_size") {
+        options.fetcher_cache_size = size;
+    }
     if let Some(timeout) = flags.values.duration("fetcher_stall_timeout") {
         options.fetcher_stall_timeout = timeout;
     }

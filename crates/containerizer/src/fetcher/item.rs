@@ -17,6 +17,18 @@ pub struct Item {
     pub(super) name: PathBuf,
     pub(super) executable: bool,
     pub(super) extract: bool,
+    /// Whether the cache may be asked.
+    pub(super) cache: bool,
+    /// The file of the cache it comes from, or goes to first.
+    pub(super) cached: Option<Cached>,
+}
+
+/// A file of the cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cached {
+    pub(super) file: PathBuf,
+    /// It is still to be downloaded.
+    pub(super) download: bool,
 }
 
 /// Where it comes from.
@@ -24,7 +36,7 @@ pub struct Item {
 pub(super) enum Source {
     /// A file of this machine.
     File(PathBuf),
-    /// An `http://` URL.
+    /// An `http://` or `https://` URL.
     Http(String),
 }
 
@@ -47,7 +59,7 @@ impl Item {
                 }
                 Source::File(path.into())
             }
-            Some(("http", _)) => Source::Http(value.to_owned()),
+            Some(("http" | "https", _)) => Source::Http(value.to_owned()),
             Some((scheme, _)) => return refuse(&format!("scheme '{scheme}' is not supported")),
             None if value.starts_with('/') => Source::File(value.into()),
             None => match home {
@@ -73,6 +85,8 @@ impl Item {
             name,
             executable: uri.executable.unwrap_or(false),
             extract: uri.extract.unwrap_or(true),
+            cache: uri.cache.unwrap_or(false),
+            cached: None,
         })
     }
 }
@@ -108,6 +122,7 @@ mod tests {
                 Source::Http("http://h/a?b=c".into()),
                 "a?b=c",
             ),
+            ("https://h/a", None, Source::Http("https://h/a".into()), "a"),
             ("http://h/", Some("d/e"), Source::Http("http://h/".into()), "d/e"),
         ] {
             let item = item(value, output).unwrap();
@@ -122,7 +137,7 @@ mod tests {
     #[test]
     fn what_cannot_be_fetched_is_refused_by_name() {
         for (value, output, why) in [
-            ("https://h/a", None, "scheme 'https' is not supported"),
+            ("ftp://h/a", None, "scheme 'ftp' is not supported"),
             ("hdfs://h/a", None, "scheme 'hdfs' is not supported"),
             (
                 "file://elsewhere/a",

@@ -25,25 +25,50 @@ pub(super) fn fetch(item: &Item, sandbox: &Path, stall_timeout: Duration) -> io:
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
-    match &item.source {
-        Source::File(path) => _ = fs::copy(path, &target)?,
-        Source::Http(url) => download(url, &target, stall_timeout)?,
+    let archive = if item.executable || !item.extract {
+        None
+    } else {
+        archive(&item.name)
+    };
+    let Some(cached) = &item.cached else {
+        bring(&item.source, &target, stall_timeout)?;
+        return finish(item, archive, &target, &target, sandbox);
+    };
+    if cached.download {
+        bring(&item.source, &cached.file, stall_timeout)?;
     }
-    if item.executable {
-        return fs::set_permissions(&target, Permissions::from_mode(0o755));
+    if archive.is_none() {
+        fs::copy(&cached.file, &target)?;
     }
-    if !item.extract {
-        return Ok(());
+    finish(item, archive, &cached.file, &target, sandbox)
+}
+
+fn bring(source: &Source, to: &Path, stall_timeout: Duration) -> io::Result<()> {
+    match source {
+        Source::File(path) => fs::copy(path, to).map(drop),
+        Source::Http(url) => download(url, to, stall_timeout),
     }
-    match archive(&target) {
-        Some(archive) => extract(archive, &target, sandbox),
-        None => {
+}
+
+/// `from` is the archive, if it is one; `target` where the file itself goes.
+fn finish(
+    item: &Item,
+    archive: Option<Archive>,
+    from: &Path,
+    target: &Path,
+    sandbox: &Path,
+) -> io::Result<()> {
+    match archive {
+        Some(archive) => extract(archive, from, target, sandbox),
+        None if item.executable => fs::set_permissions(target, Permissions::from_mode(0o755)),
+        None if item.extract => {
             say(&format!(
                 "'{}' is not extracted: it is no archive by its name",
                 item.uri
             ));
             Ok(())
         }
+        None => Ok(()),
     }
 }
 
@@ -62,7 +87,7 @@ fn archive(path: &Path) -> Option<Archive> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the crate that starts programs")]
-fn extract(archive: Archive, path: &Path, sandbox: &Path) -> io::Result<()> {
+fn extract(archive: Archive, path: &Path, target: &Path, sandbox: &Path) -> io::Result<()> {
     let (tool, mut command) = match archive {
         Archive::Tar => {
             let mut tar = Command::new("tar");
@@ -78,7 +103,7 @@ fn extract(archive: Archive, path: &Path, sandbox: &Path) -> io::Result<()> {
             let mut gzip = Command::new("gzip");
             gzip.arg("-dc")
                 .arg(path)
-                .stdout(File::create(path.with_extension(""))?);
+                .stdout(File::create(target.with_extension(""))?);
             ("gzip", gzip)
         }
     };

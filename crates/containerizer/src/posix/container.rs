@@ -97,7 +97,7 @@ impl Container {
     }
 
     /// Resolves when it has ended.
-    pub(super) async fn ended(&self) -> Termination {
+    pub(crate) async fn ended(&self) -> Termination {
         let mut receiver = self.termination.subscribe();
         loop {
             if let Some(termination) = receiver.borrow_and_update().clone() {

@@ -135,7 +135,6 @@ async fn start(
     parent: Option<&Container>,
     mut plan: Plan,
 ) -> Result<i32, Error> {
-    let user = plan.program.user.clone();
     let owner = parent.and_then(|parent| parent.user.as_deref());
     let owner = owner.map(Account::find).transpose()?;
     let parent = parent.map(|parent| parent.sandbox.clone());
@@ -170,7 +169,11 @@ async fn start(
     blocking(move || checkpoint_pid(&checkpointing.directory, process, pid_checkpoint.as_deref())).await?;
     give_up_if_destroying(container, "isolating")?;
     if let Some(fetch) = plan.fetch {
-        fetch.run(container, user, files).await?;
+        let fetched = fetch
+            .run(container, &shared.cache, plan.account.as_ref(), files)
+            .await;
+        shared.count_fetch(fetched.is_ok());
+        fetched?;
     }
     give_up_if_destroying(container, "fetching")?;
     blocking(move || send_release(release)).await?;

@@ -2,20 +2,28 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use containerizer::Containerizer;
+use containerizer::posix::{Options, Posix};
 use libtest_mimic::Trial;
 use proto::v1::command_info::Uri;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use crate::fixture::{Fixture, id, trial};
+use crate::fixture::{Fixture, id, trial, within};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("files_are_there_before_the_command_starts", files),
         trial("archives_are_extracted_and_executables_are_not", archives),
         trial("downloads_follow_redirects", downloads),
+        trial("what_is_cached_is_downloaded_once_for_all", cached),
+        trial(
+            "a_cached_download_that_is_longer_than_announced_is_not_kept",
+            liar,
+        ),
         trial("a_failed_fetch_fails_the_launch_and_leaves_nothing", failures),
     ]
 }
@@ -156,5 +164,119 @@ async fn failures() {
         );
         assert_eq!(fixture.stdout(&name), "");
         fixture.assert_gone(&name);
+    }
+}
+
+/// A server of `archive` whose HEAD announces `length`; counts the GETs.
+async fn archive_server(archive: Vec<u8>, length: usize) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let gets = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&gets);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let mut socket = BufReader::new(socket);
+            let mut line = String::new();
+            socket.read_line(&mut line).await.unwrap();
+            let get = line.starts_with("GET ");
+            while line != "\r\n" {
+                line.clear();
+                socket.read_line(&mut line).await.unwrap();
+            }
+            let announced = if get { archive.len() } else { length };
+            let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {announced}\r\n\r\n").into_bytes();
+            if get {
+                counted.fetch_add(1, Ordering::SeqCst);
+                answer.extend_from_slice(&archive);
+            }
+            socket.get_mut().write_all(&answer).await.unwrap();
+        }
+    });
+    (port, gets)
+}
+
+fn archive_of(fixture: &Fixture, content: &str) -> Vec<u8> {
+    let root = fixture.directory.path();
+    fs::write(root.join("inside"), content).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "makes the archive")]
+    let tar = std::process::Command::new("tar")
+        .arg("-C")
+        .arg(root)
+        .args(["-czf"])
+        .arg(root.join("served.tgz"))
+        .arg("inside")
+        .status();
+    assert!(tar.unwrap().success());
+    fs::read(root.join("served.tgz")).unwrap()
+}
+
+/// A containerizer with a cache, and a directory only we can change: the cache takes no other.
+fn with_cache(fixture: &Fixture) -> Posix {
+    let mut options = Options::new(fixture.directory.path().join("run"));
+    options.fetcher_cache_dir = Some(fixture.directory.path().join("cache"));
+    Posix::new(options)
+}
+
+async fn cached() {
+    let fixture = Fixture::new();
+    let archive = archive_of(&fixture, "from the cache\n");
+    let length = archive.len();
+    let (port, gets) = archive_server(archive, length).await;
+    let posix = with_cache(&fixture);
+    let cache = |value: String, extract: bool, name: &str| Uri {
+        cache: Some(true),
+        extract: Some(extract),
+        output_file: Some(name.to_owned()),
+        ..uri(&value)
+    };
+    let url = format!("http://127.0.0.1:{port}/served.tgz");
+    let launches = (0..5).map(|number| {
+        let (posix, name) = (posix.clone(), format!("c{number}"));
+        let mut config = fixture.config(&name, "cat inside; test -s copy.tgz && test ! -e served.tgz");
+        config.command.uris = vec![
+            cache(url.clone(), true, "served.tgz"),
+            cache(url.clone(), false, "copy.tgz"),
+        ];
+        tokio::spawn(async move {
+            posix.launch(&id(&name), config).await.unwrap();
+            let status = within(posix.wait(&id(&name))).await.unwrap().status;
+            (name, status)
+        })
+    });
+    for launch in launches.collect::<Vec<_>>() {
+        let (name, status) = launch.await.unwrap();
+        assert_eq!(status, Some(0), "{}", fixture.stderr(&name));
+        assert!(fixture.stdout(&name).contains("from the cache"));
+    }
+    assert_eq!(gets.load(Ordering::SeqCst), 1);
+    let metrics = posix.fetcher_metrics();
+    assert_eq!((metrics.succeeded, metrics.failed), (5, 0));
+    assert_eq!(metrics.cache_used, length as u64);
+    assert_eq!(metrics.cache_total, 2 << 30);
+    // The next agent starts with an empty one.
+    assert_eq!(with_cache(&fixture).fetcher_metrics().cache_used, 0);
+    assert_eq!(
+        fs::read_dir(fixture.directory.path().join("cache"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+async fn liar() {
+    let fixture = Fixture::new();
+    let archive = archive_of(&fixture, "more than was said\n");
+    let (port, gets) = archive_server(archive, 3).await;
+    let posix = with_cache(&fixture);
+    for (number, name) in ["c1", "c2"].into_iter().enumerate() {
+        let mut config = fixture.config(name, "cat inside");
+        config.command.uris = vec![Uri {
+            cache: Some(true),
+            ..uri(&format!("http://127.0.0.1:{port}/served.tgz"))
+        }];
+        posix.launch(&id(name), config).await.unwrap();
+        assert_eq!(within(posix.wait(&id(name))).await.unwrap().status, Some(0));
+        assert_eq!(gets.load(Ordering::SeqCst), number + 1);
+        assert_eq!(posix.fetcher_metrics().cache_used, 0);
     }
 }

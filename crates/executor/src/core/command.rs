@@ -8,17 +8,17 @@
 
 use std::time::Duration;
 
+use containerizer::checks::{Answer, HttpProbe, Probe};
 use containerizer::program::{Program, describe_status, exit_status};
 use process::Time;
 use proto::v1::framework_info::capability::Type as Capability;
 use proto::v1::task_status::Reason;
-use proto::v1::{FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState};
+use proto::v1::{CommandInfo, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState};
 use uuid::Uuid;
 
+use super::checked::{Checked, Question, Wanted};
+use super::kill::{allocation_role, duration, kill_grace};
 use crate::{Event, Status};
-
-/// From SIGTERM to SIGKILL when neither kill nor task says otherwise.
-pub(crate) const DEFAULT_KILL_GRACE: Duration = Duration::from_secs(3);
 
 /// How long the terminal update may stay unacknowledged.
 pub(crate) const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,6 +37,8 @@ pub(crate) enum Input {
     StartFailed(String),
     /// It ended, with this wait status.
     Exited(i32),
+    /// A question of a check was answered.
+    Answered(Question, Answer),
     /// The terminal update was taken, under this uuid.
     Reported(Uuid),
     /// No more events will come: there is no agent any more.
@@ -54,6 +56,10 @@ pub(crate) enum Output {
     Report(Box<Status>),
     /// Start the task's program: [`Input::Started`] or [`Input::StartFailed`] follows.
     Start(Box<Program>),
+    /// Ask for a check: [`Input::Answered`] follows, unless it is cancelled.
+    Ask(Question, Box<Asking>),
+    /// Stop asking, and kill what was started for it.
+    Cancel(Question),
     /// SIGTERM to the whole tree of the task.
     Terminate,
     /// SIGKILL to the whole tree of the task.
@@ -63,6 +69,24 @@ pub(crate) enum Output {
         /// Whether all went as it should.
         success: bool,
     },
+}
+
+/// How a check is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Asking {
+    /// By running this.
+    Program(Program),
+    /// Over HTTP.
+    Http(HttpProbe),
+    /// By connecting.
+    Tcp {
+        /// To this port.
+        port: u16,
+        /// Over IPv6.
+        v6: bool,
+    },
+    /// It cannot be asked, and why.
+    Impossible(String),
 }
 
 /// How far the task is.
@@ -104,6 +128,8 @@ pub(crate) struct Settings {
     pub(crate) directory: std::path::PathBuf,
     /// Who runs it, if not who runs the executor.
     pub(crate) user: Option<String>,
+    /// The terminal the task gets, if it asked for one.
+    pub(crate) terminal: Option<std::path::PathBuf>,
     /// From the agent's shutdown until it kills the container.
     pub(crate) shutdown_grace_period: Duration,
 }
@@ -119,6 +145,9 @@ pub(crate) struct Command {
     /// When the task must have ended (`max_completion_time`).
     completion_deadline: Option<Time>,
     agent_gone: bool,
+    checked: Checked,
+    /// It is killed because its health check failed.
+    unhealthy: bool,
     /// A kill that came while the program was being started, with its grace.
     early_kill: Option<Duration>,
 }
@@ -133,6 +162,8 @@ impl Command {
             cause: Cause::Itself,
             completion_deadline: None,
             agent_gone: false,
+            checked: Checked::default(),
+            unhealthy: false,
             early_kill: None,
         }
     }
@@ -144,6 +175,11 @@ impl Command {
             Input::Started => self.on_started(now, out),
             Input::StartFailed(why) => self.on_start_failed(now, &why, out),
             Input::Exited(status) => self.on_exited(now, status, out),
+            Input::Answered(question, answer) => {
+                let mut wanted = Vec::new();
+                self.checked.on_answer(now, question, &answer, &mut wanted);
+                self.carry(now, wanted, out);
+            }
             Input::Reported(uuid) => {
                 if let Phase::Ended { uuid: expected, .. } = &mut self.phase {
                     *expected = Some(uuid);
@@ -161,7 +197,10 @@ impl Command {
     pub(crate) fn deadline(&self) -> Option<Time> {
         match &self.phase {
             Phase::Running { kill: Some(kill) } => kill.deadline,
-            Phase::Running { kill: None } => self.completion_deadline,
+            Phase::Running { kill: None } => {
+                let checks = self.checked.deadline();
+                self.completion_deadline.into_iter().chain(checks).min()
+            }
             Phase::Ended { until, .. } => Some(*until),
             Phase::Idle | Phase::Starting | Phase::Done => None,
         }
@@ -196,11 +235,19 @@ impl Command {
                 .message("Attempted to run multiple tasks using a \"command\" executor");
             return out.push(Output::Update(Box::new(status)));
         }
+        let checked = Checked::of(&task, now);
         let starting = Status::new(task.task_id.clone(), TaskState::TaskStarting);
+        let starting = match &checked {
+            Ok(checked) => checked.describe(TaskState::TaskStarting, starting),
+            Err(_) => starting,
+        };
         out.push(Output::Update(Box::new(starting)));
-        if task.check.is_some() || task.health_check.is_some() {
-            self.task = Some(task);
-            return self.on_start_failed(now, "checks and health checks are not supported", out);
+        match checked {
+            Ok(checked) => self.checked = checked,
+            Err(why) => {
+                self.task = Some(task);
+                return self.on_start_failed(now, &why, out);
+            }
         }
         let max = task
             .max_completion_time
@@ -221,13 +268,19 @@ impl Command {
     /// The task's command with the executor's environment below its own, and its role above both.
     fn program(&self, task: &TaskInfo) -> Result<Program, containerizer::Error> {
         let command = task.command.clone().unwrap_or_default();
-        let mut program = Program::from_command(&command)?;
+        let program = self.in_context(task, &command)?;
+        Ok(Program {
+            terminal: self.settings.terminal.clone(),
+            ..program
+        })
+    }
+
+    /// A command of the task's, or one that looks at it: with its environment, directory and user.
+    fn in_context(&self, task: &TaskInfo, command: &CommandInfo) -> Result<Program, containerizer::Error> {
+        let mut program = Program::from_command(command)?;
         let mut environment = self.settings.environment.clone();
         environment.append(&mut program.environment);
-        let role = task
-            .resources
-            .iter()
-            .find_map(|resource| resource.allocation_info.as_ref()?.role.clone());
+        let role = allocation_role(task);
         if let Some(role) = role {
             environment.insert("MESOS_ALLOCATION_ROLE".to_owned(), role);
         }
@@ -244,10 +297,8 @@ impl Command {
     fn on_started(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(task_id) = self.task_id() else { return };
         self.phase = Phase::Running { kill: None };
-        out.push(Output::Update(Box::new(Status::new(
-            task_id,
-            TaskState::TaskRunning,
-        ))));
+        let running = Status::new(task_id, TaskState::TaskRunning);
+        self.update(TaskState::TaskRunning, running, out);
         if let Some(grace) = self.early_kill.take() {
             self.kill(now, grace, Cause::Killed, out);
         }
@@ -266,9 +317,7 @@ impl Command {
         let Some(task) = self.task.as_ref().filter(|task| task.task_id == *task_id) else {
             return;
         };
-        let grace = grace(policy)
-            .or_else(|| grace(task.kill_policy.as_ref()))
-            .unwrap_or(DEFAULT_KILL_GRACE);
+        let grace = kill_grace(policy, task);
         self.kill(now, grace, Cause::Killed, out);
     }
 
@@ -303,14 +352,15 @@ impl Command {
                     deadline: Some(now + grace),
                 });
                 self.cause = cause;
+                let mut wanted = Vec::new();
+                self.checked.pause(&mut wanted);
+                self.carry(now, wanted, out);
                 if cause == Cause::Killed
                     && self.framework_can(Capability::TaskKillingState)
                     && let Some(task_id) = self.task_id()
                 {
-                    out.push(Output::Update(Box::new(Status::new(
-                        task_id,
-                        TaskState::TaskKilling,
-                    ))));
+                    let killing = Status::new(task_id, TaskState::TaskKilling);
+                    self.update(TaskState::TaskKilling, killing, out);
                 }
                 out.push(Output::Terminate);
                 self.on_timeout(now, out);
@@ -330,7 +380,14 @@ impl Command {
 
     fn report(&mut self, now: Time, state: TaskState, message: String, out: &mut Vec<Output>) {
         let Some(task_id) = self.task_id() else { return };
+        let mut wanted = Vec::new();
+        self.checked.pause(&mut wanted);
+        self.carry(now, wanted, out);
         let mut status = Status::new(task_id, state).message(message);
+        status = self.checked.describe(state, status);
+        if self.unhealthy {
+            status = status.healthy(false);
+        }
         if self.cause == Cause::Overdue {
             status = status.reason(Reason::MaxCompletionTimeReached);
         }
@@ -355,11 +412,61 @@ impl Command {
             Phase::Running { kill: None } => {
                 if self.completion_deadline.is_some_and(|deadline| deadline <= now) {
                     self.kill(now, Duration::ZERO, Cause::Overdue, out);
+                } else {
+                    let mut wanted = Vec::new();
+                    self.checked.on_timeout(now, &mut wanted);
+                    self.carry(now, wanted, out);
                 }
             }
             Phase::Ended { until, .. } if *until <= now => self.exit(false, out),
             Phase::Idle | Phase::Starting | Phase::Ended { .. } | Phase::Done => {}
         }
+    }
+
+    /// Does what the checks want.
+    fn carry(&mut self, now: Time, wanted: Vec<Wanted>, out: &mut Vec<Output>) {
+        for wanted in wanted {
+            match wanted {
+                Wanted::Ask(question, probe) => {
+                    let asking = self.asking(*probe);
+                    out.push(Output::Ask(question, Box::new(asking)));
+                }
+                Wanted::Cancel(question) => out.push(Output::Cancel(question)),
+                Wanted::Tell(reason) => {
+                    if let Some(task_id) = self.task_id() {
+                        let status = Status::new(task_id, TaskState::TaskRunning).reason(reason);
+                        self.update(TaskState::TaskRunning, status, out);
+                    }
+                }
+                Wanted::Kill => {
+                    if let Some(task) = &self.task {
+                        let grace = kill_grace(None, task);
+                        self.unhealthy = true;
+                        self.kill(now, grace, Cause::Killed, out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn asking(&self, probe: Probe) -> Asking {
+        match probe {
+            Probe::Http(http) => Asking::Http(http),
+            Probe::Tcp { port, v6 } => Asking::Tcp { port, v6 },
+            Probe::Command(command) => {
+                let task = self.task.as_ref();
+                match task.map(|task| self.in_context(task, &command)) {
+                    Some(Ok(program)) => Asking::Program(program),
+                    Some(Err(error)) => Asking::Impossible(error.to_string()),
+                    None => Asking::Impossible("there is no task".to_owned()),
+                }
+            }
+        }
+    }
+
+    fn update(&self, state: TaskState, status: Status, out: &mut Vec<Output>) {
+        let status = self.checked.describe(state, status);
+        out.push(Output::Update(Box::new(status)));
     }
 
     fn exit(&mut self, success: bool, out: &mut Vec<Output>) {
@@ -377,18 +484,6 @@ impl Command {
             .iter()
             .any(|owned| owned.r#type() == capability)
     }
-}
-
-fn grace(policy: Option<&KillPolicy>) -> Option<Duration> {
-    policy?
-        .grace_period
-        .as_ref()
-        .map(|grace| duration(grace.nanoseconds))
-}
-
-/// Negative ones are none at all.
-fn duration(nanoseconds: i64) -> Duration {
-    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
 #[cfg(test)]

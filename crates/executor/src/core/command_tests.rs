@@ -75,6 +75,7 @@ impl Bench {
             environment: BTreeMap::from([("A".to_owned(), "executor".to_owned())]),
             directory: "/sandbox".into(),
             user: None,
+            terminal: None,
             shutdown_grace_period: secs(5),
         };
         let mut bench = Self {
@@ -331,15 +332,123 @@ fn what_cannot_start_has_failed() {
     assert_eq!(out, [update(TaskState::TaskStarting), report(failed)]);
 }
 
+fn answered(out: &[Output], answer: Answer) -> Input {
+    let question = out.iter().find_map(|output| match output {
+        Output::Ask(question, _) => Some(*question),
+        _ => None,
+    });
+    Input::Answered(question.unwrap(), answer)
+}
+
+fn tcp_health(failures: u32) -> proto::v1::HealthCheck {
+    proto::v1::HealthCheck {
+        r#type: Some(proto::v1::health_check::Type::Tcp as i32),
+        tcp: Some(proto::v1::health_check::TcpCheckInfo {
+            port: 80,
+            ..Default::default()
+        }),
+        delay_seconds: Some(1.0),
+        interval_seconds: Some(1.0),
+        grace_period_seconds: Some(0.0),
+        consecutive_failures: Some(failures),
+        ..Default::default()
+    }
+}
+
 #[test]
-fn a_task_that_wants_checks_is_not_run_without_them() {
+fn an_unhealthy_task_is_told_then_killed_and_its_end_says_so() {
+    let task = TaskInfo {
+        health_check: Some(tcp_health(2)),
+        ..task()
+    };
+    let mut bench = Bench::running(task, &[Capability::TaskKillingState]);
+    let verdict = |healthy| {
+        let reason = Reason::TaskHealthCheckStatusUpdated;
+        let status = status(TaskState::TaskRunning).reason(reason).healthy(healthy);
+        Output::Update(Box::new(status))
+    };
+    let mut rounds = Vec::new();
+    for (second, up) in [(1.0, true), (2.0, false), (3.0, false)] {
+        assert_eq!(bench.deadline(), Some(second));
+        let out = bench.step(second, Input::Timeout);
+        rounds.push(bench.step(second, answered(&out, Answer::Connected(up))));
+    }
+    assert_eq!(rounds[0], [verdict(true)]);
+    assert_eq!(rounds[1], [verdict(false)]);
+    let expected = [verdict(false), update(TaskState::TaskKilling), Output::Terminate];
+    assert_eq!(rounds[2], expected);
+    assert_eq!(bench.deadline(), Some(6.0), "the grace, and no check");
+    let killed = status(TaskState::TaskKilled)
+        .message("Command terminated with signal Terminated")
+        .healthy(false);
+    assert_eq!(bench.step(4.0, Input::Exited(15)), [report(killed)]);
+}
+
+#[test]
+fn every_status_of_a_checked_task_has_the_last_answer_and_an_open_question_is_cancelled() {
+    let check = proto::v1::CheckInfo {
+        r#type: Some(proto::v1::check_info::Type::Command as i32),
+        command: Some(proto::v1::check_info::Command {
+            command: CommandInfo {
+                value: Some("test -e ready".to_owned()),
+                ..CommandInfo::default()
+            },
+        }),
+        delay_seconds: Some(0.0),
+        interval_seconds: Some(1.0),
+        ..Default::default()
+    };
+    let info = |exit_code| proto::v1::CheckStatusInfo {
+        r#type: Some(proto::v1::check_info::Type::Command as i32),
+        command: Some(proto::v1::check_status_info::Command { exit_code }),
+        ..Default::default()
+    };
+    let mut bench = Bench::new(&[]);
+    let task = TaskInfo {
+        check: Some(check),
+        ..task()
+    };
+    let out = bench.step(0.0, Input::Event(Event::Launch(Box::new(task))));
+    let empty = |state| Output::Update(Box::new(status(state).check_status(info(None))));
+    assert_eq!(out[0], empty(TaskState::TaskStarting));
+    assert_eq!(bench.step(0.0, Input::Started), [empty(TaskState::TaskRunning)]);
+    let out = bench.step(0.0, Input::Timeout);
+    let [Output::Ask(_, asking)] = out.as_slice() else {
+        panic!("{out:?}")
+    };
+    let Asking::Program(program) = &**asking else {
+        panic!("{asking:?}")
+    };
+    assert_eq!(program.arguments, ["sh", "-c", "test -e ready"]);
+    assert_eq!(program.environment["A"], "executor");
+    assert_eq!(program.directory, std::path::Path::new("/sandbox"));
+    let told = status(TaskState::TaskRunning)
+        .reason(Reason::TaskCheckStatusUpdated)
+        .check_status(info(Some(1)));
+    assert_eq!(
+        bench.step(0.5, answered(&out, Answer::Exited(1 << 8))),
+        [Output::Update(Box::new(told))]
+    );
+    let out = bench.step(1.5, Input::Timeout);
+    assert!(matches!(out.as_slice(), [Output::Ask(..)]));
+    let finished = status(TaskState::TaskFinished)
+        .message("Command exited with status 0")
+        .check_status(info(Some(1)));
+    let end = bench.step(2.0, Input::Exited(0));
+    assert!(matches!(end[0], Output::Cancel(_)));
+    assert_eq!(end[1..], [report(finished)]);
+    assert_eq!(bench.step(2.0, answered(&out, Answer::Exited(0))), []);
+}
+
+#[test]
+fn a_check_that_makes_no_sense_fails_the_task() {
     let mut bench = Bench::new(&[]);
     let checked = TaskInfo {
         health_check: Some(proto::v1::HealthCheck::default()),
         ..task()
     };
     let out = bench.step(0.0, Input::Event(Event::Launch(Box::new(checked))));
-    let why = "Failed to launch the command: checks and health checks are not supported";
+    let why = "Failed to launch the command: 'UNKNOWN' is not a valid health check type";
     let failed = status(TaskState::TaskFailed).message(why);
     assert_eq!(out, [update(TaskState::TaskStarting), report(failed)]);
 }

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use containerizer::posix::Posix;
 use proto::Message as _;
 use proto::v1::executor::call::Type;
 use proto::v1::executor::{Call, Event, event};
 use proto::v1::framework_info::{Capability, capability};
-use proto::v1::{AgentInfo, ExecutorInfo, FrameworkInfo, TaskState, TaskStatus};
+use proto::v1::{AgentInfo, ContainerId, ExecutorInfo, FrameworkInfo, TaskState, TaskStatus};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -46,6 +47,22 @@ pub(crate) struct Options {
     pub(crate) status: u16,
     /// Whether the framework knows TASK_KILLING.
     pub(crate) killing: bool,
+    /// What every call must bear; others are answered 401.
+    pub(crate) token: Option<String>,
+    /// The executor's container, and who makes those nested in it.
+    pub(crate) containers: Option<(ContainerId, Posix)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            acknowledge: true,
+            status: 202,
+            killing: false,
+            token: None,
+            containers: None,
+        }
+    }
 }
 
 impl Drop for Agent {
@@ -56,12 +73,20 @@ impl Drop for Agent {
 
 impl Agent {
     pub(crate) async fn start() -> Self {
-        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
+        Self::on(
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            Options::default(),
+        )
     }
 
     /// A new agent process at the same address.
     pub(crate) async fn restart(address: &str) -> Self {
-        Self::on(TcpListener::bind(address).await.unwrap())
+        Self::restart_as(address, Options::default()).await
+    }
+
+    /// The same, set up like this.
+    pub(crate) async fn restart_as(address: &str, options: Options) -> Self {
+        Self::on(TcpListener::bind(address).await.unwrap(), options)
     }
 
     /// Ends it: its port is free and its connections are closed.
@@ -70,14 +95,10 @@ impl Agent {
         drop((&mut self.server).await);
     }
 
-    fn on(listener: TcpListener) -> Self {
+    fn on(listener: TcpListener, options: Options) -> Self {
         let address = listener.local_addr().unwrap().to_string();
         let answers = Arc::new(Mutex::new(VecDeque::new()));
-        let options = Arc::new(Mutex::new(Options {
-            acknowledge: true,
-            status: 202,
-            killing: false,
-        }));
+        let options = Arc::new(Mutex::new(options));
         let stream = Arc::new(Mutex::new(None));
         let (sender, calls) = mpsc::unbounded_channel();
         let shared = Shared {
@@ -146,6 +167,17 @@ impl Agent {
             .unwrap();
     }
 
+    /// The next update is of this task and has this state.
+    pub(crate) async fn update_of(&mut self, task: &str, state: TaskState) -> TaskStatus {
+        let status = self.update().await;
+        assert_eq!(
+            (status.task_id.value.as_str(), status.state()),
+            (task, state),
+            "{status:?}"
+        );
+        status
+    }
+
     /// Ends the stream that stands.
     pub(crate) fn cut(&self) {
         self.stream.lock().unwrap().take().expect("subscribed");
@@ -163,6 +195,10 @@ struct Shared {
 async fn serve(socket: TcpStream, shared: Shared) {
     let mut socket = BufReader::new(socket);
     while let Some((head, body)) = read_request(&mut socket).await {
+        if head.starts_with("POST /slave(1)/api/v1 HTTP/1.1\r\n") {
+            let (_, posix) = shared.options.lock().unwrap().containers.clone().unwrap();
+            return crate::nested::serve(socket.into_inner(), &posix, &head, &body).await;
+        }
         assert!(
             head.starts_with("POST /slave(1)/api/v1/executor HTTP/1.1\r\n"),
             "{head}"
@@ -172,6 +208,10 @@ async fn serve(socket: TcpStream, shared: Shared) {
                 .contains("content-type: application/x-protobuf\r\n"),
             "{head}"
         );
+        let token = shared.options.lock().unwrap().token.clone();
+        if token.is_some_and(|token| !head.contains(&format!("\r\nauthorization: Bearer {token}\r\n"))) {
+            return misbehave(socket, Answer::Status(401)).await;
+        }
         let call = Call::decode(body.as_slice()).unwrap();
         let subscribe = call.r#type() == Type::Subscribe;
         if subscribe {
@@ -210,7 +250,9 @@ async fn serve(socket: TcpStream, shared: Shared) {
 
 fn subscribe_stream(shared: &Shared) -> mpsc::UnboundedReceiver<Event> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let killing = shared.options.lock().unwrap().killing;
+    let Options {
+        killing, containers, ..
+    } = shared.options.lock().unwrap().clone();
     let capability = Capability {
         r#type: Some(capability::Type::TaskKillingState as i32),
     };
@@ -222,7 +264,7 @@ fn subscribe_stream(shared: &Shared) -> mpsc::UnboundedReceiver<Event> {
         executor_info: ExecutorInfo::default(),
         framework_info,
         agent_info: AgentInfo::default(),
-        container_id: None,
+        container_id: containers.map(|(own, _)| own),
     };
     let event = Event {
         r#type: Some(event::Type::Subscribed as i32),

@@ -32,15 +32,15 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const TASK: &str = "t1";
 
-struct Bench {
-    agent: Agent,
-    directory: tempfile::TempDir,
+pub(crate) struct Bench {
+    pub(crate) agent: Agent,
+    pub(crate) directory: tempfile::TempDir,
     posix: Posix,
 }
 
 impl Bench {
     /// An executor that has subscribed.
-    async fn new(checkpoint: bool) -> Self {
+    pub(crate) async fn new(checkpoint: bool) -> Self {
         let mut agent = Agent::start().await;
         agent.options.lock().unwrap().killing = true;
         let directory = tempfile::tempdir().unwrap();
@@ -79,13 +79,13 @@ impl Bench {
     }
 
     /// With a task that runs, and has said `ready`.
-    async fn running(command: &str, task: TaskInfo) -> Self {
+    pub(crate) async fn running(command: &str, task: TaskInfo) -> Self {
         let mut bench = Self::new(true).await;
         bench.launch(command, task).await;
         bench
     }
 
-    async fn launch(&mut self, command: &str, task: TaskInfo) {
+    pub(crate) async fn launch(&mut self, command: &str, task: TaskInfo) {
         let task = TaskInfo {
             task_id: TaskId {
                 value: TASK.to_owned(),
@@ -111,7 +111,7 @@ impl Bench {
         self.agent = Agent::restart(&address).await;
     }
 
-    fn kill(&self, grace: Option<Duration>) {
+    pub(crate) fn kill(&self, grace: Option<Duration>) {
         let grace_period = grace.map(|g| DurationInfo {
             nanoseconds: i64::try_from(g.as_nanos()).unwrap(),
         });
@@ -133,7 +133,7 @@ impl Bench {
     }
 
     /// Waits until the task says a line.
-    async fn said(&self, line: &str) {
+    pub(crate) async fn said(&self, line: &str) {
         let mut interval = tokio::time::interval(Duration::from_millis(5));
         while !self.stdout().lines().any(|said| said == line) {
             interval.tick().await;
@@ -162,7 +162,7 @@ impl Bench {
     }
 
     /// The container ends with this wait status, and nothing is left of it.
-    async fn ends(&self, status: i32) {
+    pub(crate) async fn ends(&self, status: i32) {
         let termination = self.posix.wait(&id()).await.unwrap();
         let stderr = fs::read_to_string(self.directory.path().join("sandbox/stderr")).unwrap_or_default();
         assert_eq!(termination.status, Some(status), "{stderr}");

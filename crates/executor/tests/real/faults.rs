@@ -32,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("updates_arrive_in_order", order),
         trial("a_reader_that_pauses_loses_nothing", pause),
         trial("messages_go_both_ways", messages),
+        trial("every_call_bears_the_token", token),
     ]
 }
 
@@ -311,4 +312,27 @@ async fn messages() {
     assert_eq!(events.next().await, Some(Event::Message((&b"down"[..]).into())));
     let bad = executor::connect(config("nowhere")).map(|_| ()).unwrap_err();
     assert!(matches!(bad, Error::Invalid { .. }), "{bad}");
+}
+
+async fn token() {
+    let mut agent = Agent::start().await;
+    agent.options.lock().unwrap().token = Some("abc.def.ghi".to_owned());
+    let mut with_token = config(&agent.address);
+    with_token.token = Some("abc.def.ghi".to_owned().into());
+    let (executor, mut events) = executor::connect(with_token).unwrap();
+    agent.subscription().await;
+    subscribed(&mut events).await;
+    let id = TaskId {
+        value: "t".to_owned(),
+    };
+    executor.update(Status::new(id, TaskState::TaskRunning)).unwrap();
+    agent.update_is(TaskState::TaskRunning).await;
+
+    // Without it there is no way in, and trying again would not help.
+    let (_executor, mut events) = executor::connect(config(&agent.address)).unwrap();
+    let event = events.next().await.unwrap();
+    assert!(
+        matches!(&event, Event::Error(text) if text.starts_with("subscription refused with 401")),
+        "{event:?}"
+    );
 }

@@ -1,10 +1,13 @@
-//! The SDK against an agent that misbehaves, and the command executor with real processes.
+//! The SDK against an agent that misbehaves, and the built-in executors with real processes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod checks;
 mod command;
 mod faults;
+mod groups;
+mod nested;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -20,10 +23,18 @@ fn main() -> ExitCode {
     if arguments[0] == executor::command::NAME {
         return executor::command::main(&arguments[1..]);
     }
-    let trials = [faults::trials(), command::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    if arguments[0] == executor::default::NAME {
+        return executor::default::main(&arguments[1..]);
+    }
+    let trials = [
+        faults::trials(),
+        command::trials(),
+        checks::trials(),
+        groups::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
