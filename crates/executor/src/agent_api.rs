@@ -41,9 +41,9 @@ impl AgentApi {
     }
 
     /// Launches a task's container.
-    pub(crate) async fn launch(&self, launch: Launch) -> Launched {
-        let Launch { container, task } = launch;
-        let call = Call {
+    pub(crate) async fn launch(&self, launch: Box<Launch>) -> Launched {
+        let Launch { container, task } = *launch;
+        let body = self.encode(&Call {
             launch_container: Some(LaunchContainer {
                 container_id: container,
                 command: task.command,
@@ -52,8 +52,8 @@ impl AgentApi {
                 limits: task.limits,
             }),
             ..call(Type::LaunchContainer)
-        };
-        match self.ask(call).await {
+        });
+        match self.ask(body).await {
             Ok((StatusCode::OK | StatusCode::ACCEPTED, _)) => Launched::Done,
             Ok((StatusCode::SERVICE_UNAVAILABLE, _)) | Err(_) => Launched::Unreachable,
             Ok((_, body)) => Launched::Refused(String::from_utf8_lossy(&body).into_owned()),
@@ -62,14 +62,14 @@ impl AgentApi {
 
     /// Waits for the end of a container, however long that takes.
     pub(crate) async fn wait(&self, container: ContainerId) -> Waited {
-        let call = Call {
+        let body = self.encode(&Call {
             wait_nested_container: Some(WaitNestedContainer {
                 container_id: container,
             }),
             ..call(Type::WaitNestedContainer)
-        };
+        });
         // Only connecting has a limit here.
-        let (status, body) = match self.post(call, Headers::Plain).await {
+        let (status, body) = match self.post(body, Headers::Plain).await {
             Ok(response) => {
                 let status = response.status();
                 match Limited::new(response.into_body(), MAX_REPLY).collect().await {
@@ -92,27 +92,27 @@ impl AgentApi {
 
     /// Sends a signal to a container; false if the agent did not take it. A container that is gone needs none.
     pub(crate) async fn kill(&self, container: ContainerId, signal: i32) -> bool {
-        let call = Call {
+        let body = self.encode(&Call {
             kill_nested_container: Some(KillNestedContainer {
                 container_id: container,
                 signal: Some(signal),
             }),
             ..call(Type::KillNestedContainer)
-        };
+        });
         matches!(
-            self.ask(call).await,
+            self.ask(body).await,
             Ok((StatusCode::OK | StatusCode::NOT_FOUND, _))
         )
     }
 
     async fn remove(&self, container: ContainerId) -> Result<(), Error> {
-        let call = Call {
+        let body = self.encode(&Call {
             remove_nested_container: Some(RemoveNestedContainer {
                 container_id: container,
             }),
             ..call(Type::RemoveNestedContainer)
-        };
-        self.ask(call).await.map(drop)
+        });
+        self.ask(body).await.map(drop)
     }
 
     /// Runs a command in a session below a container, for a check: what it prints is not kept. A future that is
@@ -122,19 +122,19 @@ impl AgentApi {
             value: format!("check-{}", Uuid::new_v4()),
             parent: Some(Box::new(parent)),
         };
-        let call = Call {
+        let body = self.encode(&Call {
             launch_nested_container_session: Some(LaunchNestedContainerSession {
                 container_id: container.clone(),
                 command: Some(command),
                 ..LaunchNestedContainerSession::default()
             }),
             ..call(Type::LaunchNestedContainerSession)
-        };
+        });
         let _cleanup = Cleanup {
             api: self.clone(),
             container: container.clone(),
         };
-        let Ok(mut response) = self.post(call, Headers::Records).await else {
+        let Ok(mut response) = self.post(body, Headers::Records).await else {
             return Answer::Discarded;
         };
         if response.status() != StatusCode::OK {
@@ -154,10 +154,14 @@ impl AgentApi {
         }
     }
 
+    fn encode(&self, call: &Call) -> Bytes {
+        self.config.content_type.encode(call)
+    }
+
     /// A call with a short answer, within the time of a request.
-    async fn ask(&self, call: Call) -> Result<(StatusCode, Bytes), Error> {
+    async fn ask(&self, body: Bytes) -> Result<(StatusCode, Bytes), Error> {
         let asking = async {
-            let response = self.post(call, Headers::Plain).await?;
+            let response = self.post(body, Headers::Plain).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_REPLY).collect().await;
             let body = body.map_err(|error| Error::Connection(error.to_string()))?;
@@ -171,13 +175,12 @@ impl AgentApi {
             .unwrap_or_else(|_| Err(Error::Connection(format!("no answer within {limit:?}"))))
     }
 
-    async fn post(&self, call: Call, headers: Headers) -> Result<Response<Incoming>, Error> {
+    async fn post(&self, body: Bytes, headers: Headers) -> Result<Response<Incoming>, Error> {
         let config = &self.config;
         let limit = config.request_timeout;
         let late = |_| Err(Error::Connection(format!("not connected within {limit:?}")));
         let opening = config.clock.timeout(limit, Connection::open(config));
         let connection = opening.await.unwrap_or_else(late)?;
-        let body = config.content_type.encode(&call);
         connection.post_once(config, &self.path, headers, body).await
     }
 }

@@ -179,7 +179,7 @@ impl Shell {
             Output::Launch(launch) => {
                 let container = launch.container.value.clone();
                 self.working
-                    .spawn(async move { Some(Input::Launched(container, api.launch(*launch).await)) });
+                    .spawn(async move { Some(Input::Launched(container, api.launch(launch).await)) });
             }
             Output::Wait(id) => {
                 let container = id.value.clone();

@@ -258,7 +258,7 @@ async fn terminal_survives() {
     let recovered = within(posix.recover(vec![fixture.recoverable("c1")]))
         .await
         .unwrap();
-    assert_eq!(recovered.nested, [child.clone()]);
+    assert_eq!(recovered.nested, std::slice::from_ref(&child));
     let input = within(posix.attach_input(&child)).await.unwrap();
     within(input.send(stdin("go\n"))).await.unwrap();
     assert_eq!(within(posix.wait(&child)).await.unwrap().status, Some(0));

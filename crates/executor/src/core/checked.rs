@@ -128,8 +128,8 @@ impl Checked {
     /// Adds to a status what is known: the check's last answer, even if there is none yet, and, of a task that
     /// runs, the last verdict on its health.
     pub(crate) fn describe(&self, state: TaskState, mut status: Status) -> Status {
-        if let Some(check) = &self.status {
-            status = status.check_status(check.clone());
+        if let Some(check) = self.status {
+            status = status.check_status(check);
         }
         match self.healthy {
             Some(healthy) if state == TaskState::TaskRunning => status.healthy(healthy),

@@ -125,7 +125,7 @@ impl Default {
             Event::Subscribed(subscribed) => {
                 self.connected = true;
                 self.framework = subscribed.framework_info;
-                self.container = subscribed.container_id.or(self.container.take());
+                self.container = subscribed.container_id.or_else(|| self.container.take());
                 for child in self.children.values_mut() {
                     child.resume(now);
                 }
