@@ -8,7 +8,9 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 
 use master::Server;
+use proto::{internal, v1};
 use serde_json::{Value, json};
+use support::peer::Peer;
 use support::{Answer, JSON, Stream, http, master, subscribe, until};
 
 /// A file of credentials: `ops`, `eve` and `web`, each with its name and `-secret` as the secret.
@@ -49,7 +51,7 @@ async fn closed_with(acls: Option<&Value>, more: &[&str]) -> (tempfile::NamedTem
     flags.extend(acls.as_deref());
     let server = master(&flags).await;
     let to = server.address();
-    until(async || v1(to, "ops", &json!({"type": "GET_HEALTH"})).await.status == 200).await;
+    until(async || operate(to, "ops", &json!({"type": "GET_HEALTH"})).await.status == 200).await;
     (file, server)
 }
 
@@ -67,7 +69,7 @@ async fn get(to: SocketAddr, name: &str, path: &str) -> Answer {
     ask(to, name, "GET", path, b"").await
 }
 
-async fn v1(to: SocketAddr, name: &str, call: &Value) -> Answer {
+async fn operate(to: SocketAddr, name: &str, call: &Value) -> Answer {
     ask(to, name, "POST", "/api/v1", call.to_string().as_bytes()).await
 }
 
@@ -75,7 +77,7 @@ async fn v1(to: SocketAddr, name: &str, call: &Value) -> Answer {
 struct Scheduler {
     id: Value,
     stream_id: String,
-    _events: Stream,
+    events: Stream,
 }
 
 async fn framework(to: SocketAddr, principal: &str, name: &str, user: &str) -> Scheduler {
@@ -89,7 +91,7 @@ async fn framework(to: SocketAddr, principal: &str, name: &str, user: &str) -> S
     Scheduler {
         id: subscribed["subscribed"]["framework_id"].clone(),
         stream_id: answer.header("mesos-stream-id").unwrap().to_owned(),
-        _events: events,
+        events,
     }
 }
 
@@ -200,7 +202,9 @@ async fn a_framework_is_who_it_says_it_is() {
     .await;
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert_eq!(
-        v1(to, "ops", &json!({"type": "GET_FRAMEWORKS"})).await.json()["get_frameworks"]["frameworks"]
+        operate(to, "ops", &json!({"type": "GET_FRAMEWORKS"}))
+            .await
+            .json()["get_frameworks"]["frameworks"]
             .as_array()
             .unwrap()
             .len(),
@@ -271,7 +275,7 @@ async fn hidden_frameworks_are_in_no_answer() {
         assert!(!get(to, "eve", path).await.text().contains("private"), "{path}");
     }
     let shown = async |name: &str, kind: &str, member: &str| {
-        let answer = v1(to, name, &json!({"type": kind})).await.json();
+        let answer = operate(to, name, &json!({"type": kind})).await.json();
         let frameworks = match member {
             "get_state" => answer[member]["get_frameworks"]["frameworks"].clone(),
             _ => answer[member]["frameworks"].clone(),
@@ -359,12 +363,12 @@ async fn what_is_denied_is_denied_in_every_form() {
             "403 Forbidden.",
         ),
     ] {
-        denied(v1(to, "eve", &call).await, text).await;
-        assert_eq!(v1(to, "ops", &call).await.status, 200, "{call}");
+        denied(operate(to, "eve", &call).await, text).await;
+        assert_eq!(operate(to, "ops", &call).await.status, 200, "{call}");
     }
     let gone = json!({"type": "TEARDOWN", "teardown": {"framework_id": {"value": "nobody"}}});
     assert_eq!(
-        v1(to, "eve", &gone).await.status,
+        operate(to, "eve", &gone).await.status,
         400,
         "what does not exist is told first"
     );
@@ -406,9 +410,197 @@ async fn hidden_roles_are_in_no_answer() {
     };
     assert_eq!((v0("ops").await, v0("eve").await), (2, 0));
     let roles = async |name: &str| {
-        let answer = v1(to, name, &json!({"type": "GET_ROLES"})).await.json();
+        let answer = operate(to, name, &json!({"type": "GET_ROLES"})).await.json();
         answer["get_roles"]["roles"].as_array().map_or(0, Vec::len)
     };
     assert_eq!((roles("ops").await, roles("eve").await), (2, 0));
+    server.stop().await;
+}
+
+fn scalar(name: &str, value: f64, role: &str) -> v1::Resource {
+    v1::Resource {
+        name: name.to_owned(),
+        r#type: v1::value::Type::Scalar.into(),
+        scalar: Some(v1::value::Scalar { value }),
+        role: Some(role.to_owned()),
+        ..v1::Resource::default()
+    }
+}
+
+/// An agent with some resources for everybody and some for a role that `eve` may not see.
+async fn agent(server: &Server) -> (process::Runtime, Peer, v1::AgentId) {
+    let runtime = support::peer::runtime().await;
+    let mut agent = Peer::new(&runtime, "slave(1)", server);
+    agent.tell(&internal::RegisterSlaveMessage {
+        slave: v1::AgentInfo {
+            hostname: "host".to_owned(),
+            resources: vec![
+                scalar("cpus", 4.0, "*"),
+                scalar("mem", 1024.0, "*"),
+                scalar("cpus", 2.0, "secret"),
+            ],
+            ..v1::AgentInfo::default()
+        },
+        version: Some("1.12.0".to_owned()),
+        ..internal::RegisterSlaveMessage::default()
+    });
+    let registered = agent.receive::<internal::SlaveRegisteredMessage>().await;
+    (runtime, agent, registered.slave_id)
+}
+
+/// A task of one small resource each, run as somebody.
+fn task(id: &str, user: Option<&str>, agent: &Value) -> Value {
+    let resource = |name: &str, value: f64| json!({"name": name, "type": "SCALAR", "scalar": {"value": value}, "allocation_info": {"role": "*"}});
+    let mut command = json!({"value": "true"});
+    if let Some(user) = user {
+        command["user"] = json!(user);
+    }
+    json!({"name": id, "task_id": {"value": id}, "agent_id": agent, "command": command,
+        "resources": [resource("cpus", 0.1), resource("mem", 32.0)]})
+}
+
+/// Which of the two tasks an answer speaks of.
+fn ids(answer: &Value) -> Vec<&'static str> {
+    let text = answer.to_string();
+    let named = |id: &&str| text.contains(&format!("\"{id}\""));
+    ["hidden", "shown"].into_iter().filter(named).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_tasks_and_resources_are_in_no_answer_and_no_event() {
+    let mut rules = acls();
+    let eve = json!({"values": ["eve"]});
+    rules["view_tasks"] = json!([
+        {"principals": eve, "users": {"values": ["www"]}},
+        {"principals": eve, "users": {"type": "NONE"}},
+    ]);
+    let (_file, server) = closed_with(Some(&rules), &["--allocation_interval=20ms"]).await;
+    let to = server.address();
+    let observe = async |name: &str| {
+        let authorization = basic(name);
+        let headers = [JSON[0], JSON[1], ("authorization", authorization.as_str())];
+        subscribe(to, "/api/v1", &headers, &json!({"type": "SUBSCRIBE"}))
+            .await
+            .1
+    };
+    let (mut ops, mut eve) = (observe("ops").await, observe("eve").await);
+    let (_runtime, agent, agent_id) = agent(&server).await;
+    let mut web = framework(to, "web", "public", "www").await;
+    let offers = web.events.event_of("OFFERS").await;
+    let offer = &offers["offers"]["offers"][0];
+    let tasks = [
+        task("hidden", Some("root"), &offer["agent_id"]),
+        task("shown", None, &offer["agent_id"]),
+    ];
+    let accept = json!({"type": "ACCEPT", "framework_id": web.id, "accept": {
+        "offer_ids": [offer["id"]],
+        "operations": [{"type": "LAUNCH", "launch": {"task_infos": tasks}}]}});
+    let authorization = basic("web");
+    let headers = [
+        JSON[0],
+        JSON[1],
+        ("authorization", authorization.as_str()),
+        ("mesos-stream-id", web.stream_id.as_str()),
+    ];
+    let answer = http(
+        to,
+        "POST",
+        "/api/v1/scheduler",
+        &headers,
+        accept.to_string().as_bytes(),
+    )
+    .await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    until(async || ids(&get(to, "ops", "/tasks").await.json()).len() == 2).await;
+    for path in ["/tasks", "/state", "/frameworks"] {
+        assert_eq!(
+            ids(&get(to, "ops", path).await.json()),
+            ["hidden", "shown"],
+            "{path}"
+        );
+        assert_eq!(ids(&get(to, "eve", path).await.json()), ["shown"], "{path}");
+    }
+    for kind in ["GET_TASKS", "GET_STATE"] {
+        let call = json!({"type": kind});
+        assert_eq!(
+            ids(&operate(to, "ops", &call).await.json()),
+            ["hidden", "shown"],
+            "{kind}"
+        );
+        assert_eq!(ids(&operate(to, "eve", &call).await.json()), ["shown"], "{kind}");
+        // The other encoding.
+        let authorization = basic("eve");
+        let headers = [
+            JSON[0],
+            ("accept", "application/x-protobuf"),
+            ("authorization", authorization.as_str()),
+        ];
+        let answer = http(to, "POST", "/api/v1", &headers, call.to_string().as_bytes()).await;
+        let bytes = answer.body.as_slice();
+        let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        assert!(holds(b"shown") && !holds(b"hidden"), "{kind}");
+    }
+    // The summary counts what it does not show.
+    let summary = get(to, "eve", "/state-summary").await.json();
+    assert_eq!(summary["frameworks"][0]["TASK_STAGING"], 2);
+    // Reserved resources.
+    for (name, path) in [
+        ("ops", "/slaves"),
+        ("eve", "/slaves"),
+        ("ops", "/state"),
+        ("eve", "/state"),
+    ] {
+        let slave = &get(to, name, path).await.json()["slaves"][0];
+        assert_eq!(
+            slave["reserved_resources"].get("secret").is_some(),
+            name == "ops",
+            "{name} {path}"
+        );
+        assert_eq!(
+            slave.to_string().contains("secret"),
+            name == "ops",
+            "{name} {path}"
+        );
+    }
+    for name in ["ops", "eve"] {
+        let agents = operate(to, name, &json!({"type": "GET_AGENTS"})).await.json();
+        assert_eq!(agents.to_string().contains("secret"), name == "ops", "{agents}");
+    }
+    // What happens to them.
+    let added = async |stream: &mut Stream| {
+        let agent = stream
+            .event_of("AGENT_ADDED")
+            .await
+            .to_string()
+            .contains("secret");
+        let event = stream.event_of("TASK_ADDED").await;
+        (agent, ids(&event).join(","))
+    };
+    assert_eq!(added(&mut ops).await, (true, "hidden".to_owned()));
+    assert_eq!(added(&mut eve).await, (false, "shown".to_owned()));
+    for id in ["hidden", "shown"] {
+        agent.tell(&internal::StatusUpdateMessage {
+            update: internal::StatusUpdate {
+                framework_id: v1::FrameworkId {
+                    value: web.id["value"].as_str().unwrap().to_owned(),
+                },
+                slave_id: Some(agent_id.clone()),
+                status: v1::TaskStatus {
+                    task_id: v1::TaskId { value: id.to_owned() },
+                    state: v1::TaskState::TaskRunning.into(),
+                    agent_id: Some(agent_id.clone()),
+                    ..v1::TaskStatus::default()
+                },
+                timestamp: 1.0,
+                uuid: Some(vec![7; 16].into()),
+                ..internal::StatusUpdate::default()
+            },
+            pid: Some(agent.process.upid().to_string()),
+        });
+    }
+    let updated = async |stream: &mut Stream| ids(&stream.event_of("TASK_UPDATED").await).join(",");
+    assert_eq!(updated(&mut ops).await, "hidden");
+    assert_eq!(updated(&mut ops).await, "shown");
+    assert_eq!(updated(&mut eve).await, "shown");
     server.stop().await;
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+pub(crate) mod peer;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
