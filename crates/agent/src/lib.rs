@@ -13,6 +13,7 @@ pub mod gc;
 pub mod machine;
 pub mod outbox;
 mod process;
+mod security;
 mod server;
 mod writer;
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddrV4;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use ::process::http::Principal;
 use ::process::{Environment, Handle, Runtime, Settings};
+use auth::{Action, Object};
 use containerizer::Containerizer;
 use tokio::sync::watch;
 
@@ -17,6 +19,7 @@ use crate::detector::FixedDetector;
 use crate::flags::Flags;
 use crate::gc::Schedule;
 use crate::machine;
+use crate::security::Security;
 use crate::process::{AgentProcess, Garbage, Outcome, Parts};
 
 /// A running agent.
@@ -57,14 +60,17 @@ impl Server {
         let mut settings = Settings::new(environment);
         settings.delegate = Some("slave(1)".to_owned());
         settings.disabled_endpoints.clone_from(&flags.disabled_endpoints);
+        let security = Security::read(&flags.values)?;
+        settings.access = security.access.clone();
         let runtime = Runtime::start(settings).await.map_err(Error::Process)?;
-        Self::start_on(runtime, flags, containerizer, libprocess_ip)
+        Self::start_on(runtime, flags, security, containerizer, libprocess_ip)
     }
 
     /// Starts an agent on a runtime of the caller's, which must not run another agent.
     fn start_on(
         runtime: Runtime,
         flags: Flags,
+        security: Security,
         containerizer: Arc<dyn Containerizer>,
         libprocess_ip: Option<String>,
     ) -> Result<Self, Error> {
@@ -74,7 +80,9 @@ impl Server {
         let work_dir = absolute(&flags.work_dir)?;
         let id = runtime.unique_id("slave");
         let mut config = config(&runtime, &id, &flags, work_dir.clone(), libprocess_ip)?;
-        config.credential = credential(&flags)?;
+        config.credential = security.credential;
+        config.token_key = security.key;
+        config.authorizer = security.authorizer.clone();
         let disk = Disk::new(work_dir, Disk::current_boot_id().map_err(Error::Checkpoint)?);
         let (outcome_sender, outcome) = watch::channel(None);
         let (phase_sender, phase) = watch::channel(Phase::Recovering);
@@ -83,7 +91,12 @@ impl Server {
         let schedule = Schedule::new(delay, headroom);
         let parts = Parts {
             core: Agent::new(config, seed()),
-            info: Info::new(flags.values.clone(), flags.strict, runtime.clock().now()),
+            info: Info::new(
+                flags.values.clone(),
+                security.authorizer.clone(),
+                flags.strict,
+                runtime.clock().now(),
+            ),
             containerizer,
             disk,
             garbage: Garbage {
@@ -104,7 +117,15 @@ impl Server {
             .map(PathBuf::from)
             .or_else(|| flags.logging().file());
         if let Some(log) = log {
-            runtime.files().attach("/slave/log", log);
+            if security.authorizer.is_open() {
+                runtime.files().attach("/slave/log", log);
+            } else {
+                let authorizer = security.authorizer;
+                let guard = move |caller: Option<&Principal>| {
+                    authorizer.allows(caller, Action::AccessMesosLog, &Object::ANY)
+                };
+                runtime.files().attach_guarded("/slave/log", log, Arc::new(guard));
+            }
         }
         let process = runtime
             .spawn(id, AgentProcess::new(parts))
@@ -217,19 +238,7 @@ fn config(
     Ok(config)
 }
 
-/// What `--credential` names.
-fn credential(flags: &Flags) -> Result<Option<auth::Credential>, Error> {
-    let Some(path) = flags.values.text("credential") else {
-        return Ok(None);
-    };
-    let loaded = auth::Credential::read(Path::new(path)).map_err(Error::Security)?;
-    if let Some(warning) = loaded.warning {
-        tracing::warn!("{warning}");
-    }
-    Ok(Some(loaded.value))
-}
-
-fn absolute(work_dir: &Path) -> Result<PathBuf, Error> {
+fn absolute(work_dir: &std::path::Path) -> Result<PathBuf, Error> {
     std::fs::create_dir_all(work_dir).map_err(Error::WorkDir)?;
     work_dir.canonicalize().map_err(Error::WorkDir)
 }

@@ -1,7 +1,7 @@
 //! The v1 agent API: the checks in Mesos's order, then one function per call (facts: agent-http, section 3).
 
 use ::process::Context;
-use ::process::http::{Method, Reply, Request, Response, StatusCode};
+use ::process::http::{Method, Principal, Reply, Request, Response, StatusCode};
 use proto::json::Writer;
 use proto::v1::agent::call::Type;
 use proto::v1::agent::response::{self, Type as Kind};
@@ -9,6 +9,7 @@ use proto::v1::agent::{Call, Response as Answer};
 use proto::{ContentType, v1};
 
 use super::media::{Media, RECORDIO, Refusal, not_acceptable};
+use super::sight::Sight;
 use super::{containers, files, metrics, state, validation};
 use crate::core::Phase;
 use crate::process::AgentProcess;
@@ -32,7 +33,8 @@ impl AgentProcess {
         if content.is_stream() {
             let eof = || Response::bad_request("Received EOF while reading request body");
             let stream = request.take_stream().ok_or_else(eof)?;
-            return Ok(self.streamed_call(ctx, stream, content.message(), accepted));
+            let caller = request.principal.clone();
+            return Ok(self.streamed_call(ctx, stream, content.message(), accepted, caller));
         }
         let call: Call = content
             .message()
@@ -58,10 +60,20 @@ impl AgentProcess {
                 kind.as_str_name()
             )));
         }
-        Ok(self.serve(ctx, call, accepted))
+        Ok(self.serve(ctx, call, accepted, request.principal.as_ref()))
     }
 
-    fn serve(&mut self, ctx: &Context<Self>, call: Call, media: Media) -> Reply {
+    fn serve(
+        &mut self,
+        ctx: &Context<Self>,
+        call: Call,
+        media: Media,
+        caller: Option<&Principal>,
+    ) -> Reply {
+        if let Some(refusal) = self.denied(&call, caller) {
+            return refusal.into();
+        }
+        let sight = Sight::of(&self.info.authorizer, caller);
         let accepted = media.message();
         let kind = call.r#type();
         match kind {
@@ -80,14 +92,19 @@ impl AgentProcess {
                 answer.get_logging_level = Some(response::GetLoggingLevel { level });
             }),
             Type::SetLoggingLevel => set_logging_level(ctx, call.set_logging_level.unwrap_or_default()),
-            Type::ListFiles => files::list(ctx, call.list_files.unwrap_or_default(), accepted),
-            Type::ReadFile => files::read(ctx, call.read_file.unwrap_or_default(), accepted),
-            Type::GetState => state::get_state(&self.core, accepted),
-            Type::GetFrameworks => state::get_frameworks(&self.core, accepted),
-            Type::GetExecutors => state::get_executors(&self.core, accepted),
-            Type::GetTasks => state::get_tasks(&self.core, accepted),
+            Type::ListFiles => {
+                files::list(ctx, call.list_files.unwrap_or_default(), caller.cloned(), accepted)
+            },
+            Type::ReadFile => {
+                files::read(ctx, call.read_file.unwrap_or_default(), caller.cloned(), accepted)
+            },
+            Type::GetState => state::get_state(&self.core, &sight, accepted),
+            Type::GetFrameworks => state::get_frameworks(&self.core, &sight, accepted),
+            Type::GetExecutors => state::get_executors(&self.core, &sight, accepted),
+            Type::GetTasks => state::get_tasks(&self.core, &sight, accepted),
             Type::GetContainers => {
-                containers::get_containers(self, call.get_containers.unwrap_or_default(), accepted)
+                let call = call.get_containers.unwrap_or_default();
+                containers::get_containers(self, call, sight, accepted)
             }
             Type::GetAgent => self.get_agent(accepted),
             Type::GetOperations => respond(accepted, Kind::GetOperations, |answer| {

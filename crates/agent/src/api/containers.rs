@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::process::Context;
-use ::process::http::{Reply, Request, Response};
+use ::process::http::{Reply, Request, Response, StatusCode};
+use auth::Action;
 use containerizer::Containerizer;
 use proto::json::{Array, Object, Writer};
 use proto::v1::agent::call::GetContainers;
@@ -12,9 +14,13 @@ use proto::v1::agent::response::{self, Type};
 use proto::{ContentType, v1};
 
 use super::call::respond;
+use super::sight::Sight;
 use crate::core::executor::Phase;
 use crate::core::{Executor, Framework};
 use crate::process::AgentProcess;
+
+/// Time between two answers of `/monitor/statistics`.
+const STATISTICS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One container and whose it is.
 struct Entry {
@@ -50,6 +56,10 @@ impl AgentProcess {
 
     /// Answers `/containers`.
     pub(crate) fn containers(&mut self, _: &mut Context<Self>, request: Request) -> Reply {
+        if let Some(refusal) = self.not_shown(&request, "/containers") {
+            return refusal.into();
+        }
+        let sight = Sight::of(&self.info.authorizer, request.principal.as_ref());
         let of = |name: &str| request.query.get(name).map(str::to_owned);
         let (container, framework, executor) = (of("container_id"), of("framework_id"), of("executor_id"));
         let bad = container.is_some() && (framework.is_some() || executor.is_some())
@@ -60,8 +70,9 @@ impl AgentProcess {
         }
         let fits =
             |wanted: &Option<String>, text: &str| wanted.as_deref().is_none_or(|wanted| wanted == text);
-        let entries = self.entries(|_, entry| {
-            fits(&container, entry.run.container.as_str())
+        let entries = self.entries(|owner, entry| {
+            sight.container(owner, entry)
+                && fits(&container, entry.run.container.as_str())
                 && fits(&framework, entry.run.framework.as_str())
                 && fits(&executor, entry.run.executor.as_str())
         });
@@ -77,10 +88,18 @@ impl AgentProcess {
     }
 
     /// Answers `/monitor/statistics`.
-    pub(crate) fn statistics(&mut self, _: &mut Context<Self>, request: Request) -> Reply {
+    pub(crate) fn statistics(&mut self, ctx: &mut Context<Self>, request: Request) -> Reply {
+        if let Some(refusal) = self.not_shown(&request, "/monitor/statistics") {
+            return refusal.into();
+        }
         let entries = self.entries(|_, _| true);
         let containerizer = Arc::clone(&self.containerizer);
+        // Compat: at most two answers a second; who asks more often waits.
+        let turn = self.statistics_turn.max(ctx.now());
+        self.statistics_turn = turn + STATISTICS_INTERVAL;
+        let (clock, wait) = (ctx.runtime().clock().clone(), turn.since(ctx.now()));
         Reply::later(async move {
+            clock.sleep(wait).await;
             let shown = ask(&*containerizer, entries).await;
             listed(&request, |array| {
                 for shown in &shown {
@@ -99,7 +118,23 @@ impl AgentProcess {
 
     /// Answers `/containerizer/debug`: no operation is ever pending.
     pub(crate) fn containerizer_debug(&mut self, _: &mut Context<Self>, request: Request) -> Response {
+        if let Some(refusal) = self.not_shown(&request, "/containerizer/debug") {
+            return refusal;
+        }
         Response::json(r#"{"pending":[]}"#, request.jsonp())
+    }
+}
+
+impl AgentProcess {
+    /// The refusal of a request for an endpoint that its caller may not read.
+    fn not_shown(&self, request: &Request, path: &str) -> Option<Response> {
+        if let Some(refusal) = self.only_get(request) {
+            return Some(refusal);
+        }
+        let object = auth::Object::value(path);
+        let authorizer = &self.info.authorizer;
+        let allowed = authorizer.allows(request.principal.as_ref(), Action::GetEndpointWithPath, &object);
+        (!allowed).then(|| Response::status(StatusCode::FORBIDDEN))
     }
 }
 
@@ -142,9 +177,15 @@ async fn ask(containerizer: &dyn Containerizer, entries: Vec<Entry>) -> Vec<Show
     all
 }
 
-pub(super) fn get_containers(process: &AgentProcess, call: GetContainers, accepted: ContentType) -> Reply {
-    let entries = process.entries(|_, _| true);
-    // Also those that `entries` does not show: nothing nested in them is shown either.
+pub(super) fn get_containers(
+    process: &AgentProcess,
+    call: GetContainers,
+    sight: Sight,
+    accepted: ContentType,
+) -> Reply {
+    let entries = process.entries(|framework, executor| sight.container(framework, executor));
+    let seen: BTreeSet<String> = entries.iter().map(|entry| entry.container.value.clone()).collect();
+    // All of them: nothing nested in one that may not be seen is shown either.
     let executors: BTreeSet<String> = process
         .core
         .frameworks()
@@ -153,7 +194,15 @@ pub(super) fn get_containers(process: &AgentProcess, call: GetContainers, accept
         .collect();
     let containerizer = Arc::clone(&process.containerizer);
     Reply::later(async move {
-        let others = others(&*containerizer, &executors, &call).await;
+        let mut others = others(&*containerizer, &executors, &call).await;
+        others.retain(|id| {
+            let root = root(id);
+            if executors.contains(&root.value) {
+                seen.contains(&root.value)
+            } else {
+                sight.standalone(root)
+            }
+        });
         let shown = ask(&*containerizer, entries).await;
         let mut containers: Vec<_> = shown
             .into_iter()
@@ -186,6 +235,15 @@ pub(super) fn get_containers(process: &AgentProcess, call: GetContainers, accept
         .response()
         .await
     })
+}
+
+/// The outermost of the containers that an id names.
+fn root(id: &v1::ContainerId) -> &v1::ContainerId {
+    let mut root = id;
+    while let Some(parent) = &root.parent {
+        root = parent;
+    }
+    root
 }
 
 /// Containers that are no executor's own and that the call asks for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use ::process::Context;
-use ::process::http::{Body, BodyError, Data, Method, Pipe, PipeError, Reply, Request, Response, StatusCode};
+use ::process::http::{Body, BodyError, Data, Method, Pipe, PipeError, Principal, Reply, Request, Response, StatusCode};
 use http_body::Frame;
 use proto::v1::check_info::Type as CheckType;
 use proto::v1::executor::call::Type;
@@ -67,14 +67,15 @@ impl AgentProcess {
         } else {
             None
         };
+        let caller = request.principal.clone();
         if nested(&call).is_some() {
-            return Ok(self.ask_about_nested(ctx, call));
+            return Ok(self.ask_about_nested(ctx, call, caller));
         }
-        Ok(self.ask(ctx, call, accepted).into())
+        Ok(self.ask(ctx, call, caller, accepted).into())
     }
 
     /// Adds what is known of the nested container that a status is about, then has the core answer.
-    fn ask_about_nested(&self, ctx: &Context<Self>, mut call: Call) -> Reply {
+    fn ask_about_nested(&self, ctx: &Context<Self>, mut call: Call, caller: Option<Principal>) -> Reply {
         let containerizer = Arc::clone(&self.containerizer);
         let handle = ctx.handle();
         Reply::later(async move {
@@ -89,13 +90,19 @@ impl AgentProcess {
                 shown.executor_pid = shown.executor_pid.or(found.executor_pid);
             }
             handle
-                .call(move |this, ctx| this.ask(ctx, call, None))
+                .call(move |this, ctx| this.ask(ctx, call, caller, None))
                 .await
                 .unwrap_or_else(|_| Response::unavailable("The agent is ending"))
         })
     }
 
-    fn ask(&mut self, ctx: &Context<Self>, call: Call, accepted: Option<ContentType>) -> Response {
+    fn ask(
+        &mut self,
+        ctx: &Context<Self>,
+        call: Call,
+        caller: Option<Principal>,
+        accepted: Option<ContentType>,
+    ) -> Response {
         self.last_request += 1;
         self.last_stream += 1;
         let (request, stream) = (RequestId(self.last_request), StreamId(self.last_stream));
@@ -118,6 +125,7 @@ impl AgentProcess {
             Input::Call {
                 request,
                 stream,
+                caller,
                 call: Box::new(call),
             },
         );

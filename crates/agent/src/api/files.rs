@@ -2,7 +2,7 @@
 
 use ::process::Context;
 use ::process::files::FilesError;
-use ::process::http::{Reply, Response, StatusCode};
+use ::process::http::{Principal, Reply, Response, StatusCode};
 use proto::v1::agent::call;
 use proto::v1::agent::response::{self, Type as Kind};
 use proto::{ContentType, v1};
@@ -10,9 +10,17 @@ use proto::{ContentType, v1};
 use super::call::respond;
 use crate::process::AgentProcess;
 
-pub(super) fn list(ctx: &Context<AgentProcess>, call: call::ListFiles, accepted: ContentType) -> Reply {
+pub(super) fn list(
+    ctx: &Context<AgentProcess>,
+    call: call::ListFiles,
+    caller: Option<Principal>,
+    accepted: ContentType,
+) -> Reply {
     let files = ctx.runtime().files().clone();
-    let listed = tokio::task::spawn_blocking(move || files.list(&call.path));
+    let listed = tokio::task::spawn_blocking(move || {
+        files.check(&call.path, caller.as_ref())?;
+        files.list(&call.path)
+    });
     Reply::later(async move {
         let found = match listed.await {
             Ok(Ok(found)) => found,
@@ -41,12 +49,20 @@ pub(super) fn list(ctx: &Context<AgentProcess>, call: call::ListFiles, accepted:
     })
 }
 
-pub(super) fn read(ctx: &Context<AgentProcess>, call: call::ReadFile, accepted: ContentType) -> Reply {
+pub(super) fn read(
+    ctx: &Context<AgentProcess>,
+    call: call::ReadFile,
+    caller: Option<Principal>,
+    accepted: ContentType,
+) -> Reply {
     let files = ctx.runtime().files().clone();
     let length = call
         .length
         .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-    let data = tokio::task::spawn_blocking(move || files.read(&call.path, call.offset, length));
+    let data = tokio::task::spawn_blocking(move || {
+        files.check(&call.path, caller.as_ref())?;
+        files.read(&call.path, call.offset, length)
+    });
     Reply::later(async move {
         let file = match data.await {
             Ok(Ok(file)) => file,
@@ -96,6 +112,7 @@ fn refused(error: &FilesError) -> Response {
     match error {
         // Compat: no text (golden/http/189).
         FilesError::NotFound => Response::text(StatusCode::NOT_FOUND, ""),
+        FilesError::Forbidden => Response::text(StatusCode::FORBIDDEN, ""),
         error => Response::bad_request(error.to_string()),
     }
 }

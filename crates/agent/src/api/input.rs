@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::process::http::{Reply, RequestStream, Response, StatusCode};
+use ::process::http::{Principal, Reply, RequestStream, Response, StatusCode};
 use ::process::{Clock, Context};
 use bytes::Bytes;
 use containerizer::{ContainerInput, Error};
@@ -34,6 +34,7 @@ impl AgentProcess {
         stream: RequestStream,
         kind: ContentType,
         accepted: Media,
+        caller: Option<Principal>,
     ) -> Reply {
         let containerizer = Arc::clone(&self.containerizer);
         let clock = ctx.runtime().clock().clone();
@@ -45,9 +46,14 @@ impl AgentProcess {
                 Err(refusal) => return refusal,
             };
             let asked = id.clone();
-            let known = handle.call(move |this, _| this.is_executors(&asked)).await;
-            if !known.unwrap_or(false) {
-                return unknown(&id);
+            let known = handle.call(move |this, _| {
+                this.is_executors(&asked)
+                    .then(|| this.may_attach_input(&asked, caller.as_ref()))
+            });
+            match known.await {
+                Ok(Some(true)) => {}
+                Ok(Some(false)) => return Response::status(StatusCode::FORBIDDEN),
+                Ok(None) | Err(_) => return unknown(&id),
             }
             match containerizer.attach_input(&id).await {
                 Ok(input) => pass(&mut records, &input).await,

@@ -8,7 +8,9 @@ mod input;
 mod media;
 mod metrics;
 mod nested;
+mod permission;
 mod session;
+mod sight;
 mod state;
 mod tasks;
 mod v0;
@@ -24,6 +26,8 @@ use parking_lot::Mutex;
 pub(crate) struct Info {
     /// The flags in force.
     pub(crate) flags: Values,
+    /// Who may do what.
+    pub(crate) authorizer: auth::Authorizer,
     /// Whether an error in the checkpoint ends the start.
     pub(crate) strict: bool,
     /// When the agent was started.
@@ -33,9 +37,15 @@ pub(crate) struct Info {
 }
 
 impl Info {
-    pub(crate) const fn new(flags: Values, strict: bool, started: Time) -> Self {
+    pub(crate) const fn new(
+        flags: Values,
+        authorizer: auth::Authorizer,
+        strict: bool,
+        started: Time,
+    ) -> Self {
         Self {
             flags,
+            authorizer,
             strict,
             started,
             recovered: Mutex::new(None),

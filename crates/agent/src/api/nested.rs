@@ -148,14 +148,7 @@ impl AgentProcess {
 
     /// Whether the outermost container of an id is that of an executor.
     pub(super) fn is_executors(&self, id: &v1::ContainerId) -> bool {
-        let mut root = id;
-        while let Some(parent) = &root.parent {
-            root = parent;
-        }
-        self.core
-            .frameworks()
-            .flat_map(|framework| framework.executors.values())
-            .any(|executor| executor.run.container.as_str() == root.value)
+        self.owner(id).is_some()
     }
 }
 

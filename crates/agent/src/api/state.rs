@@ -6,14 +6,15 @@ use proto::json::{Array, Json, Object};
 use proto::v1::agent::response::{self, Type};
 
 use super::call::{answer, written};
+use super::sight::Sight;
 use super::tasks;
 use crate::core::Agent;
 
-pub(super) fn get_state(core: &Agent, accepted: ContentType) -> Reply {
+pub(super) fn get_state(core: &Agent, sight: &Sight, accepted: ContentType) -> Reply {
     let get_state = response::GetState {
-        get_tasks: Some(tasks::tasks(core)),
-        get_executors: Some(tasks::executors(core)),
-        get_frameworks: Some(tasks::frameworks(core)),
+        get_tasks: Some(tasks::tasks(core, sight)),
+        get_executors: Some(tasks::executors(core, sight)),
+        get_frameworks: Some(tasks::frameworks(core, sight)),
     };
     let answer = answer(Type::GetState, |answer| answer.get_state = Some(get_state));
     written(accepted, answer, |answer, writer| {
@@ -29,8 +30,8 @@ pub(super) fn get_state(core: &Agent, accepted: ContentType) -> Reply {
     })
 }
 
-pub(super) fn get_frameworks(core: &Agent, accepted: ContentType) -> Reply {
-    let get_frameworks = tasks::frameworks(core);
+pub(super) fn get_frameworks(core: &Agent, sight: &Sight, accepted: ContentType) -> Reply {
+    let get_frameworks = tasks::frameworks(core, sight);
     let answer = answer(Type::GetFrameworks, |answer| {
         answer.get_frameworks = Some(get_frameworks)
     });
@@ -42,8 +43,8 @@ pub(super) fn get_frameworks(core: &Agent, accepted: ContentType) -> Reply {
     })
 }
 
-pub(super) fn get_executors(core: &Agent, accepted: ContentType) -> Reply {
-    let get_executors = tasks::executors(core);
+pub(super) fn get_executors(core: &Agent, sight: &Sight, accepted: ContentType) -> Reply {
+    let get_executors = tasks::executors(core, sight);
     let answer = answer(Type::GetExecutors, |answer| {
         answer.get_executors = Some(get_executors)
     });
@@ -55,8 +56,8 @@ pub(super) fn get_executors(core: &Agent, accepted: ContentType) -> Reply {
     })
 }
 
-pub(super) fn get_tasks(core: &Agent, accepted: ContentType) -> Reply {
-    let get_tasks = tasks::tasks(core);
+pub(super) fn get_tasks(core: &Agent, sight: &Sight, accepted: ContentType) -> Reply {
+    let get_tasks = tasks::tasks(core, sight);
     let answer = answer(Type::GetTasks, |answer| answer.get_tasks = Some(get_tasks));
     written(accepted, answer, |answer, writer| {
         writer.object(|object| {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ::process::http::{Request, Response};
+use ::process::http::{Method, Request, Response, StatusCode};
 use ::process::{Context, build};
 use proto::json::{Array, Object, Writer};
 use proto::v1;
 use proto::v1::framework_info::capability::Type as Capability;
 use resources::{Resources, Value, format};
 
+use super::sight::Sight;
 use super::tasks::ended;
 use crate::core::{Agent, Executor, Framework, Phase, states};
 use crate::process::AgentProcess;
@@ -20,15 +21,28 @@ impl AgentProcess {
             return Response::unavailable("Agent has not finished recovery");
         }
         let mut out = Vec::new();
-        Writer::new(&mut out).object(|object| self.write_state(object));
+        let sight = Sight::of(&self.info.authorizer, request.principal.as_ref());
+        Writer::new(&mut out).object(|object| self.write_state(object, &sight));
         Response::json(out, request.jsonp())
     }
 
     /// Answers `/flags`.
     pub(crate) fn flags(&mut self, _: &mut Context<Self>, request: Request) -> Response {
+        if let Some(refusal) = self.only_get(&request) {
+            return refusal;
+        }
+        if !Sight::of(&self.info.authorizer, request.principal.as_ref()).flags() {
+            return Response::status(StatusCode::FORBIDDEN);
+        }
         let mut out = Vec::new();
         Writer::new(&mut out).object(|object| object.object("flags", |object| self.write_flags(object)));
         Response::json(out, request.jsonp())
+    }
+
+    /// With lists of who may do what, what shows something is only shown to GET.
+    pub(super) fn only_get(&self, request: &Request) -> Option<Response> {
+        (!self.info.authorizer.is_open() && request.method != Method::GET)
+            .then(|| Response::method_not_allowed(&["GET"], Some(request.method.as_str())))
     }
 
     fn write_flags(&self, object: &mut Object<'_>) {
@@ -37,7 +51,7 @@ impl AgentProcess {
         }
     }
 
-    fn write_state(&self, object: &mut Object<'_>) {
+    fn write_state(&self, object: &mut Object<'_>, sight: &Sight) {
         let core = &self.core;
         let info = core.info();
         object.text("version", build::VERSION);
@@ -58,30 +72,34 @@ impl AgentProcess {
         if let Some(domain) = &info.domain {
             object.key("domain").message(domain);
         }
-        write_resources(core, object);
+        write_resources(core, object, sight);
         object.array("resource_providers", |_| {});
         object.object("attributes", |object| write_attributes(object, &info.attributes));
         if let Some(master) = core.master_info() {
             object.text("master_hostname", master.hostname());
         }
-        for name in ["log_dir", "external_log_file"] {
-            if let Some(value) = self.info.flags.text(name) {
-                object.text(name, value);
+        if sight.flags() {
+            for name in ["log_dir", "external_log_file"] {
+                if let Some(value) = self.info.flags.text(name) {
+                    object.text(name, value);
+                }
             }
+            object.object("flags", |object| self.write_flags(object));
         }
-        object.object("flags", |object| self.write_flags(object));
         object.array("frameworks", |array| {
             core.frameworks()
-                .for_each(|framework| write_framework(array, framework))
+                .filter(|framework| sight.framework(framework))
+                .for_each(|framework| write_framework(array, framework, sight));
         });
         object.array("completed_frameworks", |array| {
             core.completed_frameworks()
-                .for_each(|framework| write_framework(array, framework));
+                .filter(|framework| sight.framework(framework))
+                .for_each(|framework| write_framework(array, framework, sight));
         });
     }
 }
 
-fn write_resources(core: &Agent, object: &mut Object<'_>) {
+fn write_resources(core: &Agent, object: &mut Object<'_>, sight: &Sight) {
     let total = Resources::from_proto_lenient(&core.info().resources);
     let mut used = Resources::new();
     for executor in core
@@ -92,9 +110,11 @@ fn write_resources(core: &Agent, object: &mut Object<'_>) {
     }
     let used = used.unallocate();
     object.object("resources", |object| write_summary(object, &total, true));
-    object.object("reserved_resources", |object| write_by_role(object, &total));
+    object.object("reserved_resources", |object| {
+        write_by_role(object, &total, sight)
+    });
     object.object("reserved_resources_allocated", |object| {
-        write_by_role(object, &used)
+        write_by_role(object, &used, sight)
     });
     object.object("unreserved_resources", |object| {
         write_summary(object, &total.unreserved(), true)
@@ -108,8 +128,8 @@ fn write_resources(core: &Agent, object: &mut Object<'_>) {
         list.iter().for_each(|resource| array.element().message(resource));
     };
     object.object("reserved_resources_full", |object| {
-        for role in reserved_roles(&total) {
-            object.array(&role, |array| full(array, &total.reserved(&role)));
+        for role in reserved_roles(&total).iter().filter(|role| sight.role(role)) {
+            object.array(role, |array| full(array, &total.reserved(role)));
         }
     });
     object.array("unreserved_resources_full", |array| {
@@ -126,9 +146,9 @@ fn reserved_roles(all: &Resources) -> Vec<String> {
     roles.into_iter().collect()
 }
 
-fn write_by_role(object: &mut Object<'_>, all: &Resources) {
-    for role in reserved_roles(all) {
-        object.object(&role, |object| write_summary(object, &all.reserved(&role), true));
+fn write_by_role(object: &mut Object<'_>, all: &Resources, sight: &Sight) {
+    for role in reserved_roles(all).iter().filter(|role| sight.role(role)) {
+        object.object(role, |object| write_summary(object, &all.reserved(role), true));
     }
 }
 
@@ -178,8 +198,9 @@ fn write_attributes(object: &mut Object<'_>, attributes: &[v1::Attribute]) {
     }
 }
 
-fn write_framework(array: &mut Array<'_>, framework: &Framework) {
+fn write_framework(array: &mut Array<'_>, framework: &Framework, sight: &Sight) {
     let info = &framework.info;
+    let seen = |executor: &&Executor| sight.executor(framework, executor);
     array.object(|object| {
         object.text("id", info.id.as_ref().map_or("", |id| id.value.as_str()));
         object.text("name", &info.name);
@@ -199,19 +220,23 @@ fn write_framework(array: &mut Array<'_>, framework: &Framework) {
             framework
                 .executors
                 .values()
-                .for_each(|executor| write_executor(array, executor));
+                .filter(seen)
+                .for_each(|executor| write_executor(array, framework, executor, sight));
         });
         object.array("completed_executors", |array| {
             framework
                 .completed
                 .iter()
-                .for_each(|executor| write_executor(array, executor));
+                .map(|executor| &**executor)
+                .filter(seen)
+                .for_each(|executor| write_executor(array, framework, executor, sight));
         });
     });
 }
 
-fn write_executor(array: &mut Array<'_>, executor: &Executor) {
+fn write_executor(array: &mut Array<'_>, framework: &Framework, executor: &Executor, sight: &Sight) {
     let info = &executor.info;
+    let seen = |task: &&v1::Task| sight.task(framework, task);
     array.object(|object| {
         object.text("id", executor.id().as_str());
         object.text("name", info.name());
@@ -230,16 +255,20 @@ fn write_executor(array: &mut Array<'_>, executor: &Executor) {
             executor
                 .launched
                 .values()
-                .for_each(|task| write_task(array, task))
+                .filter(seen)
+                .for_each(|task| write_task(array, task));
         });
         object.array("queued_tasks", |array| {
             executor
                 .queued
                 .values()
-                .for_each(|task| write_queued(array, task))
+                .filter(|task| sight.queued(framework, task))
+                .for_each(|task| write_queued(array, task));
         });
         object.array("completed_tasks", |array| {
-            ended(executor).for_each(|task| write_task(array, task))
+            ended(executor)
+                .filter(seen)
+                .for_each(|task| write_task(array, task));
         });
     });
 }

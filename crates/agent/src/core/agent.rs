@@ -138,8 +138,9 @@ impl Agent {
             Input::Call {
                 request,
                 stream,
+                caller,
                 call,
-            } => self.on_call(now, request, stream, *call, out),
+            } => self.on_call(now, request, stream, caller.as_ref(), *call, out),
             Input::StreamClosed(stream) => self.on_stream_closed(stream),
             Input::Launched { container, pid } => self.on_launched(&container, pid),
             Input::LaunchFailed { container, cause } => self.on_launch_failed(now, &container, &cause, out),

@@ -1,5 +1,6 @@
 //! The executor API's calls and streams (facts: executor-http).
 
+use auth::Principal;
 use process::Time;
 use proto::v1::executor::call::{Subscribe, Type};
 use proto::v1::executor::{Call, Event, event};
@@ -8,7 +9,7 @@ use proto::v1::{self, TaskState};
 use proto::{Message, internal};
 
 use super::agent::{Agent, EXECUTOR_HEARTBEAT, Phase, Timer};
-use super::executor::{self, Connection, Verdict};
+use super::executor::{self, Connection, Executor, Verdict};
 use super::framework;
 use super::ids::{ContainerId, ExecutorId, FrameworkId, RequestId, StreamId, TaskId};
 use super::output::{Checkpoint, Output, Reply, Sent};
@@ -21,6 +22,7 @@ impl Agent {
         now: Time,
         request: RequestId,
         stream: StreamId,
+        caller: Option<&Principal>,
         call: Call,
         out: &mut Vec<Output>,
     ) {
@@ -59,6 +61,10 @@ impl Agent {
             ));
             return;
         };
+        if let Some(text) = caller.and_then(|caller| forged(caller, &call, entry)) {
+            out.push(refused(request, Reply::Forbidden(text)));
+            return;
+        }
         if kind == Type::Subscribe {
             out.push(Output::Reply {
                 request,
@@ -157,13 +163,11 @@ impl Agent {
         unacknowledged: &[v1::TaskInfo],
         out: &mut Vec<Output>,
     ) {
-        let ended_some = self.end_undelivered(now, framework, executor, unacknowledged, out);
-        let useless = self.executor(framework, executor).is_some_and(|entry| {
-            let waiting = entry.queued.is_empty() && entry.launched.is_empty();
-            let never_used = !entry.had_task && !entry.is_busy() && entry.completed.is_empty();
-            // A command executor gets one task in its life: without that one it would idle for ever.
-            never_used || (ended_some && entry.generated && waiting)
-        });
+        self.end_undelivered(now, framework, executor, unacknowledged, out);
+        // One that never had a task has nothing to wait for, and would not end by itself.
+        let useless = self
+            .executor(framework, executor)
+            .is_some_and(|entry| !entry.had_task() && entry.queued.is_empty());
         if useless {
             self.shutdown_executor(now, framework, executor, out);
         } else {
@@ -199,8 +203,7 @@ impl Agent {
         })
     }
 
-    /// Ends tasks that were on their way to the executor when the agent went down: it does not know them. Tells whether
-    /// there were any.
+    /// Ends tasks that were on their way to the executor when the agent went down: it does not know them.
     fn end_undelivered(
         &mut self,
         now: Time,
@@ -208,9 +211,9 @@ impl Agent {
         executor: &ExecutorId,
         unacknowledged: &[v1::TaskInfo],
         out: &mut Vec<Output>,
-    ) -> bool {
+    ) {
         let Some(entry) = self.executor(framework, executor) else {
-            return false;
+            return;
         };
         let known = |task: &TaskId| {
             unacknowledged
@@ -224,17 +227,15 @@ impl Agent {
             .map(|(id, _)| id.clone())
             .collect();
         let Some(info) = self.frameworks.get(framework).map(|framework| &framework.info) else {
-            return false;
+            return;
         };
         let state = states::aware(info, TaskState::TaskDropped);
-        let any = !lost.is_empty();
         for task in lost {
             let message = "The task had not reached its executor when the agent restarted";
             let reason = Reason::AgentRestarted;
             let end = Verdict::new(state, reason, message);
             self.agent_update(now, framework, Some(executor), &task, &end, out);
         }
-        any
     }
 
     /// Gives an executor that can be reached its queued tasks, in order: groups whole, others one by one.
@@ -402,6 +403,20 @@ impl Agent {
         };
         self.tell_executor(&framework, &executor, event, None, out);
     }
+}
+
+/// What is wrong with the token of a call: it must be that of this executor in its present container.
+fn forged(caller: &Principal, call: &Call, entry: &Executor) -> Option<String> {
+    for (claim, wanted, what) in [
+        ("fid", call.framework_id.value.as_str(), "framework"),
+        ("eid", call.executor_id.value.as_str(), "executor"),
+        ("cid", entry.run.container.as_str(), "container"),
+    ] {
+        if caller.claims.get(claim).map(String::as_str) != Some(wanted) {
+            return Some(format!("The token's claim '{claim}' does not name the {what} of the call"));
+        }
+    }
+    None
 }
 
 fn refused(request: RequestId, reply: Reply) -> Output {

@@ -62,6 +62,10 @@ pub struct Config {
     pub executor_environment: BTreeMap<String, String>,
     /// `LIBPROCESS_IP` of the agent's own environment, handed on to executors.
     pub libprocess_ip: Option<String>,
+    /// Who may run tasks as whom.
+    pub authorizer: auth::Authorizer,
+    /// What executors' tokens are signed with; none: they get none.
+    pub token_key: Option<auth::jwt::Key>,
     /// What the agent proves to the master before it registers; none: nothing.
     pub credential: Option<auth::Credential>,
     /// The least time an attempt to authenticate may take.
@@ -105,6 +109,8 @@ impl Config {
             switch_user: true,
             executor_environment: BTreeMap::new(),
             libprocess_ip: None,
+            authorizer: auth::Authorizer::open(),
+            token_key: None,
             credential: None,
             authentication_timeout_min: Duration::from_secs(5),
             authentication_timeout_max: Duration::from_secs(60),

@@ -39,7 +39,7 @@ impl Agent {
             return;
         };
         let run = entry.run.clone();
-        let idle = !entry.had_task && entry.queued.is_empty();
+        let idle = !entry.had_task() && entry.queued.is_empty();
         if entry.checkpoint {
             let pid = from.clone();
             self.checkpoint(Checkpoint::LibprocessPid { run, pid }, out);

@@ -52,6 +52,15 @@ pub fn of_executor(
         "MESOS_HTTP_COMMAND_EXECUTOR",
         u8::from(config.http_command_executor).to_string(),
     );
+    if let Some(key) = &config.token_key {
+        let token = auth::jwt::executor(
+            key,
+            run.framework.as_str(),
+            run.executor.as_str(),
+            run.container.as_str(),
+        );
+        set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", token);
+    }
     let grace = shutdown_grace(config, executor);
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration_text(grace));
     if checkpoint {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use process::{Time, Upid};
-use proto::v1::task_status::Reason;
+use proto::v1::task_status::{Reason, Source};
 use proto::v1::{self, TaskState};
 use resources::Resources;
 
@@ -102,8 +102,6 @@ pub struct Executor {
     pub terminated: IndexMap<TaskId, v1::Task>,
     /// Tasks that are over, oldest first; at most [`MAX_COMPLETED_TASKS`].
     pub completed: VecDeque<v1::Task>,
-    /// Whether it was ever given a task.
-    pub had_task: bool,
     /// When it was launched or recovered.
     pub since: Time,
 }
@@ -141,6 +139,16 @@ impl Executor {
     /// Whether it has tasks that are not over.
     pub fn is_busy(&self) -> bool {
         !self.queued.is_empty() || !self.launched.is_empty() || !self.terminated.is_empty()
+    }
+
+    /// Whether it was ever given a task, as far as is remembered.
+    pub fn had_task(&self) -> bool {
+        let told = |task: &v1::Task| {
+            task.statuses
+                .iter()
+                .any(|status| status.source == Some(Source::Executor as i32))
+        };
+        !self.launched.is_empty() || self.terminated.values().chain(&self.completed).any(told)
     }
 
     /// The tasks that go with `task` when it is taken back before delivery: its group, or itself alone.
@@ -191,7 +199,6 @@ impl Executor {
         let info = self.take_queued(id)?;
         let task = self.task_of(&info);
         self.launched.insert(id.clone(), task);
-        self.had_task = true;
         Some(info)
     }
 

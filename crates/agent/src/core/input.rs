@@ -1,5 +1,6 @@
 //! All that can wake the core.
 
+use auth::Principal;
 use containerizer::Termination;
 use process::Upid;
 use proto::{internal, v1};
@@ -41,6 +42,8 @@ pub enum Input {
         request: RequestId,
         /// The stream that a SUBSCRIBE opens; not looked at for other calls.
         stream: StreamId,
+        /// Who has proven to be its sender; none where nothing has to be proven.
+        caller: Option<Principal>,
         /// The call.
         call: Box<v1::executor::Call>,
     },

@@ -80,7 +80,7 @@ impl Agent {
         }
         let idle = self.executor(framework, executor).is_some_and(|entry| {
             entry.phase == executor::Phase::Running
-                && !entry.had_task
+                && !entry.had_task()
                 && entry.queued.is_empty()
                 && entry.launched.is_empty()
         });

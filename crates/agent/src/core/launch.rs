@@ -1,5 +1,6 @@
 //! Launching tasks: the checks, the executor, the queue (facts: internal-protocol, section 8).
 
+use auth::{Action, Object, Principal};
 use containerizer::ContainerConfig;
 use indexmap::IndexMap;
 use process::{Time, Upid};
@@ -201,6 +202,7 @@ impl Agent {
                 "Resource limits need an isolator that enforces them",
             ));
         }
+        self.authorize(launch)?;
         let executor = launch.executor.iter().flat_map(|executor| &executor.resources);
         let used = launch
             .tasks
@@ -217,6 +219,27 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    /// Whether the framework's principal may run tasks as their users.
+    fn authorize(&self, launch: &Launch) -> Result<(), Refusal> {
+        let principal = launch.framework.principal.clone().map(Principal::named);
+        let approver = self
+            .config
+            .authorizer
+            .approver(principal.as_ref(), Action::RunTask);
+        let denied = |task: &&v1::TaskInfo| !approver.allows(&Object::task_info(task, &launch.framework));
+        let Some(task) = launch.tasks.iter().find(denied) else {
+            return Ok(());
+        };
+        let reason = if launch.group {
+            Reason::TaskGroupUnauthorized
+        } else {
+            Reason::TaskUnauthorized
+        };
+        let user = auth::object::task_user(task, &launch.framework);
+        let text = format!("Not authorized to run task '{}' as user '{user}'", task.task_id.value);
+        Err(Refusal::error(reason, text))
     }
 
     /// Whether a reservation or volume is among those of this agent, whoever it is allocated to.
@@ -330,7 +353,6 @@ impl Agent {
             launched: IndexMap::new(),
             terminated: IndexMap::new(),
             completed: std::collections::VecDeque::new(),
-            had_task: false,
             since: now,
         };
         if checkpoint {

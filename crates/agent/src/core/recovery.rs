@@ -179,7 +179,6 @@ impl Agent {
             launched: IndexMap::new(),
             terminated: IndexMap::new(),
             completed: VecDeque::new(),
-            had_task: !state.tasks.is_empty(),
             since: now,
             run,
         };

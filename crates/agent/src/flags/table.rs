@@ -9,7 +9,6 @@ pub const TABLE: Table = Table {
     flags: &[COMMON, AGENT],
 };
 
-const AUTHENTICATION: &str = "authentication and authorization are not built in";
 const CACHE: &str = "the fetcher keeps no cache";
 const CGROUPS: &str = "containers are POSIX processes, without cgroups";
 const DISK: &str = "there are no disk and volume isolators";
@@ -24,7 +23,7 @@ const PROVIDERS: &str = "resource providers are not built in";
 const SYSTEMD: &str = "executors are not moved to a slice of systemd; they outlive the agent without";
 
 const AGENT: &[Flag] = &[
-    Flag::optional("acls", Kind::Json, "ACLs for the local authorizer on the agent").refused(AUTHENTICATION),
+    Flag::optional("acls", Kind::Json, "ACLs for the local authorizer on the agent"),
     Flag::optional("advertise_ip", Kind::Text, "Address told to others; not bound"),
     Flag::optional("advertise_port", Kind::Text, "Port told to others; not bound"),
     Flag::optional("agent_features", Kind::Json, "Capability whitelist {\"capabilities\":[{\"type\"}]}; the seven base ones (MULTI_ROLE, HIERARCHICAL_ROLE, RESERVATION_REFINEMENT, AGENT_OPERATION_FEEDBACK, RESOURCE_PROVIDER, AGENT_DRAINING, TASK_RESOURCE_LIMITS) must be listed"),
@@ -33,9 +32,9 @@ const AGENT: &[Flag] = &[
     Flag::new("appc_simple_discovery_uri_prefix", Kind::Text, "http://", "URI prefix for Appc discovery").refused(IMAGES),
     Flag::new("appc_store_dir", Kind::Text, "/tmp/mesos/store/appc", "Appc image store").refused(IMAGES),
     Flag::optional("attributes", Kind::Text, "Agent attributes name:value;..."),
-    Flag::new("authenticate_http_executors", Kind::Bool, "false", "Require JWT on the executor API (SSL builds); needs jwt_secret_key").refused(AUTHENTICATION),
-    Flag::new("authenticate_http_readonly", Kind::Bool, "false", "Require authentication in the read-only HTTP realm").refused(AUTHENTICATION),
-    Flag::new("authenticate_http_readwrite", Kind::Bool, "false", "Require authentication in the read-write HTTP realm").refused(AUTHENTICATION),
+    Flag::new("authenticate_http_executors", Kind::Bool, "false", "Require JWT on the executor API (SSL builds); needs jwt_secret_key"),
+    Flag::new("authenticate_http_readonly", Kind::Bool, "false", "Require authentication in the read-only HTTP realm"),
+    Flag::new("authenticate_http_readwrite", Kind::Bool, "false", "Require authentication in the read-write HTTP realm"),
     Flag::new("authenticatee", Kind::Text, "crammd5", "Authentication client implementation").refused("only 'crammd5' is built in"),
     Flag::new("authentication_backoff_factor", Kind::Duration, "1secs", "Factor of the randomised authentication retry window [min, min+factor*2^n]"),
     Flag::new("authentication_timeout_max", Kind::Duration, "1mins", "Upper bound of that window"),
@@ -109,9 +108,9 @@ const AGENT: &[Flag] = &[
     Flag::optional("host_path_volume_force_creation", Kind::Text, "Directories below which missing host_path volumes are created").refused(DISK),
     Flag::optional("hostname", Kind::Text, "Name to report instead of the resolved one"),
     Flag::new("hostname_lookup", Kind::Bool, "true", "Resolve the reported hostname; false = use the IP text"),
-    Flag::optional("http_authenticators", Kind::Text, "HTTP authenticators of agent realms").refused(AUTHENTICATION),
+    Flag::optional("http_authenticators", Kind::Text, "HTTP authenticators of agent realms"),
     Flag::new("http_command_executor", Kind::Bool, "false", "Command executor talks HTTP instead of libprocess").accepted("the command executor always speaks HTTP; masters and schedulers see no difference"),
-    Flag::optional("http_credentials", Kind::Path, "JSON credentials for basic HTTP authentication on the agent").refused(AUTHENTICATION),
+    Flag::optional("http_credentials", Kind::Path, "JSON credentials for basic HTTP authentication on the agent"),
     Flag::new("http_executor_domain_sockets", Kind::Bool, "false", "Serve the executor API on a unix socket too").refused("executors reach the agent by TCP only"),
     Flag::new("http_heartbeat_interval", Kind::Duration, "30secs", "Heartbeat period on ATTACH_CONTAINER_OUTPUT and session streams"),
     Flag::optional("image_gc_config", Kind::Json, "Automatic image GC: image_disk_headroom (0.1), image_disk_watch_interval (1hrs in ns), excluded_images; unset = manual only").refused(IMAGES),
@@ -127,7 +126,7 @@ const AGENT: &[Flag] = &[
     Flag::optional("ip6_discovery_command", Kind::Text, "Program printing the IPv6 address").refused(NETWORK),
     Flag::optional("ip_discovery_command", Kind::Text, "Program printing the address to bind").refused(PROGRAMS),
     Flag::new("isolation", Kind::Text, "posix/cpu,posix/mem", "Isolators of the Mesos containerizer; cgroups/all enables all local cgroup subsystems; filesystem, namespaces and network ones added automatically where needed"),
-    Flag::optional("jwt_secret_key", Kind::Path, "HS256 key file for executor tokens (SSL builds)").alias(&["executor_secret_key"]).refused(AUTHENTICATION),
+    Flag::optional("jwt_secret_key", Kind::Path, "HS256 key file for executor tokens (SSL builds)").alias(&["executor_secret_key"]),
     Flag::new("launcher", Kind::Text, "posix", "Process launcher: linux, posix, windows").refused("only 'posix' is built in"),
     Flag::new("launcher_dir", Kind::Text, "/usr/libexec/mesos", "Where helper binaries (fetcher, executors, containerizer) are"),
     Flag::optional("lo_name", Kind::Text, "Loopback interface; guessed if unset (port_mapping)").refused(NETWORK),

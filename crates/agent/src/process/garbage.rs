@@ -1,10 +1,14 @@
 //! Sandboxes: shown while they are there, removed when they are old.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use ::process::files::Guard;
+use ::process::http::Principal;
 use ::process::metrics::Counter;
 use ::process::{Context, Time};
+use auth::{Action, Object};
 
 use super::AgentProcess;
 use crate::core::{Discarded, Run, paths};
@@ -115,9 +119,41 @@ impl AgentProcess {
         let files = ctx.runtime().files();
         let real = paths::run(self.disk.work_dir(), run);
         let latest = paths::latest_run(self.disk.work_dir(), run);
-        files.attach(&virtual_latest(run), real.clone());
-        files.attach(&latest.display().to_string(), real.clone());
-        files.attach(&real.display().to_string(), real);
+        let names = [
+            virtual_latest(run),
+            latest.display().to_string(),
+            real.display().to_string(),
+        ];
+        let guard = self.sandbox_guard(run);
+        for name in names {
+            match &guard {
+                Some(guard) => files.attach_guarded(&name, real.clone(), Arc::clone(guard)),
+                None => files.attach(&name, real.clone()),
+            }
+        }
+    }
+
+    /// Who may look into a sandbox; none: everybody.
+    fn sandbox_guard(&self, run: &Run) -> Option<Arc<Guard>> {
+        let authorizer = self.info.authorizer.clone();
+        if authorizer.is_open() {
+            return None;
+        }
+        let framework = self
+            .core
+            .frameworks()
+            .find(|framework| framework.info.id.as_ref() == Some(&run.framework.to_wire()));
+        // Of an executor that is gone already, nobody knows for whom it was: nobody but those who may see all.
+        let user = framework.and_then(|framework| {
+            let executor = framework.executors.get(&run.executor)?;
+            Object::executor(&executor.info, &framework.info)
+                .value
+                .map(str::to_owned)
+        });
+        Some(Arc::new(move |caller: Option<&Principal>| {
+            let object = user.as_deref().map_or(Object::ANY, Object::value);
+            authorizer.allows(caller, Action::AccessSandbox, &object)
+        }))
     }
 
     /// Takes sandboxes off that are about to be removed.

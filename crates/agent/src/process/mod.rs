@@ -23,6 +23,7 @@ use crate::api::Info;
 use crate::checkpoint::Disk;
 use crate::core::{Agent, ContainerId, Exit, Input, Output, Phase, RequestId, StreamId};
 use crate::outbox::Outbox;
+use crate::security;
 use crate::writer::Writer;
 pub(crate) use garbage::Garbage;
 pub(crate) use outputs::chain;
@@ -68,6 +69,8 @@ pub(crate) struct AgentProcess {
     search: u64,
     timer: Option<(Time, Timer)>,
     pub(crate) containers: ContainerCounts,
+    /// When the next request for statistics is answered.
+    pub(crate) statistics_turn: Time,
     outputs: Vec<Output>,
     last_write: crate::core::WriteId,
     outcome: watch::Sender<Outcome>,
@@ -116,6 +119,7 @@ impl AgentProcess {
             search: 0,
             timer: None,
             containers: ContainerCounts::default(),
+            statistics_turn: Time::EPOCH,
             outputs: Vec::new(),
             last_write: crate::core::WriteId(0),
             outcome: parts.outcome,
@@ -197,23 +201,31 @@ impl AgentProcess {
     }
 }
 
+impl AgentProcess {
+    fn routes(&self, ctx: &mut Context<Self>) {
+        let readonly = Some(security::READONLY);
+        ctx.route_in(readonly, "/state", Self::state);
+        ctx.route_in(readonly, "/flags", Self::flags);
+        ctx.route("/health", |_: &mut Self, _, _: Request| Response::ok());
+        ctx.route_in(readonly, "/monitor/statistics", Self::statistics);
+        ctx.route_in(readonly, "/containers", Self::containers);
+        ctx.route_in(readonly, "/containerizer/debug", Self::containerizer_debug);
+        let call = |this: &mut Self, ctx: &mut Context<Self>, request: Request| -> Reply {
+            this.agent_call(ctx, request)
+        };
+        ctx.route_in(Some(security::READWRITE), "/api/v1", call);
+        let call = |this: &mut Self, ctx: &mut Context<Self>, request: Request| -> Reply {
+            this.executor_call(ctx, &request)
+        };
+        ctx.route_in(Some(security::EXECUTOR), "/api/v1/executor", call);
+    }
+}
+
 impl Process for AgentProcess {
     fn initialize(&mut self, ctx: &mut Context<Self>) {
         self.start_writer(ctx);
         messages::install(ctx);
-        ctx.route("/state", Self::state);
-        ctx.route("/flags", Self::flags);
-        ctx.route("/health", |_: &mut Self, _, _: Request| Response::ok());
-        ctx.route("/monitor/statistics", Self::statistics);
-        ctx.route("/containers", Self::containers);
-        ctx.route("/containerizer/debug", Self::containerizer_debug);
-        ctx.route("/api/v1", |this: &mut Self, ctx, request: Request| -> Reply {
-            this.agent_call(ctx, request)
-        });
-        ctx.route(
-            "/api/v1/executor",
-            |this: &mut Self, ctx, request: Request| -> Reply { this.executor_call(ctx, &request) },
-        );
+        self.routes(ctx);
         for (path, text) in [
             (
                 "/state",

@@ -284,22 +284,39 @@ fn a_group_is_delivered_whole_and_taken_back_whole() {
             .all(|status| status.reason() == Reason::TaskKilledDuringLaunch)
     );
     // It comes too late: there is nothing for it to do.
-    assert_eq!(events(&bench.subscribe("custom")), [Event::Subscribed]);
+    let out = bench.subscribe("custom");
+    assert_eq!(events(&out), [Event::Subscribed, Event::Shutdown]);
 }
 
 #[test]
-fn the_default_executor_is_refused_clearly() {
+fn the_default_executor_is_a_program_of_the_agents() {
     let mut bench = Bench::registered();
     let mut message = group(&["a"]);
     message.executor.r#type = Some(v1::executor_info::Type::Default as i32);
     message.executor.command = None;
     let out = bench.receive(Received::RunTaskGroup(Box::new(message)));
-    let [update] = sent_updates(&out).try_into().unwrap();
+    let config = out
+        .iter()
+        .find_map(|output| match output {
+            Output::Launch { config, .. } => Some(config),
+            _ => None,
+        })
+        .unwrap();
+    let command = &config.command;
+    assert_eq!(command.value(), "/usr/libexec/mesos/mesos-default-executor");
     assert_eq!(
-        (update.status.state(), update.status.reason()),
-        (TaskState::TaskFailed, Reason::ContainerLaunchFailed)
+        command.arguments,
+        ["mesos-default-executor", "--launcher_dir=/usr/libexec/mesos"]
     );
-    assert!(update.status.message().contains("default executor"));
+    assert!(!command.shell());
+    // Its description says nothing of it, here and to the master.
+    assert_eq!(
+        events(&bench.subscribe("custom")),
+        [Event::Subscribed, Event::LaunchGroup]
+    );
+    let framework = bench.agent.frameworks().next().unwrap();
+    let executor = framework.executors.values().next().unwrap();
+    assert_eq!(executor.info.command, None);
 }
 
 #[test]

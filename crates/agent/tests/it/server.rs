@@ -574,12 +574,18 @@ async fn bad_requests_are_told_what_is_wrong() {
         (400, "Framework cannot be found")
     );
     assert_eq!(get(&server, "/api/v1/executor").await.status, 405);
+    let launch = post(&server, "/api/v1", json!({"type": "LAUNCH_CONTAINER"})).await;
     assert_eq!(
-        post(&server, "/api/v1", json!({"type": "LAUNCH_CONTAINER"}))
-            .await
-            .status,
-        501
+        (launch.status, launch.body.as_str()),
+        (
+            400,
+            "Failed to validate agent::Call: Expecting 'launch_container' to be present"
+        )
     );
+    let none = json!({"type": "MARK_RESOURCE_PROVIDER_GONE", "mark_resource_provider_gone": {
+        "resource_provider_id": {"value": "p"},
+    }});
+    assert_eq!(post(&server, "/api/v1", none).await.status, 501);
     let staging = post(&server, "/api/v1/executor", update("TASK_STAGING", UUID_1)).await;
     assert_eq!(staging.status, 400, "{}", staging.body);
     let short = post(&server, "/api/v1/executor", update("TASK_RUNNING", "AQE=")).await;

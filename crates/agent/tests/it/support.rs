@@ -149,6 +149,7 @@ impl Bench {
         self.step(Input::Call {
             request,
             stream,
+            caller: None,
             call: Box::new(call),
         })
     }

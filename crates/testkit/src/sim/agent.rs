@@ -386,6 +386,7 @@ impl World {
             Input::Call {
                 request: RequestId(request),
                 stream: StreamId(stream),
+                caller: None,
                 call,
             },
         );
