@@ -19,8 +19,8 @@ use crate::detector::FixedDetector;
 use crate::flags::Flags;
 use crate::gc::Schedule;
 use crate::machine;
-use crate::security::Security;
 use crate::process::{AgentProcess, Garbage, Outcome, Parts};
+use crate::security::Security;
 
 /// A running agent.
 ///

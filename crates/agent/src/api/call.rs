@@ -63,13 +63,7 @@ impl AgentProcess {
         Ok(self.serve(ctx, call, accepted, request.principal.as_ref()))
     }
 
-    fn serve(
-        &mut self,
-        ctx: &Context<Self>,
-        call: Call,
-        media: Media,
-        caller: Option<&Principal>,
-    ) -> Reply {
+    fn serve(&mut self, ctx: &Context<Self>, call: Call, media: Media, caller: Option<&Principal>) -> Reply {
         if let Some(refusal) = self.denied(&call, caller) {
             return refusal.into();
         }
@@ -92,12 +86,13 @@ impl AgentProcess {
                 answer.get_logging_level = Some(response::GetLoggingLevel { level });
             }),
             Type::SetLoggingLevel => set_logging_level(ctx, call.set_logging_level.unwrap_or_default()),
-            Type::ListFiles => {
-                files::list(ctx, call.list_files.unwrap_or_default(), caller.cloned(), accepted)
-            },
-            Type::ReadFile => {
-                files::read(ctx, call.read_file.unwrap_or_default(), caller.cloned(), accepted)
-            },
+            Type::ListFiles => files::list(
+                ctx,
+                call.list_files.unwrap_or_default(),
+                caller.cloned(),
+                accepted,
+            ),
+            Type::ReadFile => files::read(ctx, call.read_file.unwrap_or_default(), caller.cloned(), accepted),
             Type::GetState => state::get_state(&self.core, &sight, accepted),
             Type::GetFrameworks => state::get_frameworks(&self.core, &sight, accepted),
             Type::GetExecutors => state::get_executors(&self.core, &sight, accepted),

@@ -184,7 +184,10 @@ pub(super) fn get_containers(
     accepted: ContentType,
 ) -> Reply {
     let entries = process.entries(|framework, executor| sight.container(framework, executor));
-    let seen: BTreeSet<String> = entries.iter().map(|entry| entry.container.value.clone()).collect();
+    let seen: BTreeSet<String> = entries
+        .iter()
+        .map(|entry| entry.container.value.clone())
+        .collect();
     // All of them: nothing nested in one that may not be seen is shown either.
     let executors: BTreeSet<String> = process
         .core

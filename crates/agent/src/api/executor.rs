@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use ::process::Context;
-use ::process::http::{Body, BodyError, Data, Method, Pipe, PipeError, Principal, Reply, Request, Response, StatusCode};
+use ::process::http::{
+    Body, BodyError, Data, Method, Pipe, PipeError, Principal, Reply, Request, Response, StatusCode,
+};
 use http_body::Frame;
 use proto::v1::check_info::Type as CheckType;
 use proto::v1::executor::call::Type;

@@ -76,7 +76,12 @@ impl AgentProcess {
         }
         self.core
             .frameworks()
-            .flat_map(|framework| framework.executors.values().map(move |executor| (framework, executor)))
+            .flat_map(|framework| {
+                framework
+                    .executors
+                    .values()
+                    .map(move |executor| (framework, executor))
+            })
             .find(|(_, executor)| executor.run.container.as_str() == root.value)
     }
 }
@@ -124,7 +129,10 @@ fn deeds(call: &Call) -> Vec<Deed<'_>> {
             let call = call.remove_nested_container.as_ref();
             call.map(|call| removes(&call.container_id))
         }
-        Type::RemoveContainer => call.remove_container.as_ref().map(|call| removes(&call.container_id)),
+        Type::RemoveContainer => call
+            .remove_container
+            .as_ref()
+            .map(|call| removes(&call.container_id)),
         _ => None,
     };
     deeds.unwrap_or_default()
@@ -157,7 +165,11 @@ fn kills(id: &v1::ContainerId) -> Vec<Deed<'_>> {
 }
 
 fn removes(id: &v1::ContainerId) -> Vec<Deed<'_>> {
-    does(id, Action::RemoveNestedContainer, Action::RemoveStandaloneContainer)
+    does(
+        id,
+        Action::RemoveNestedContainer,
+        Action::RemoveStandaloneContainer,
+    )
 }
 
 fn attaches(id: &v1::ContainerId) -> Vec<Deed<'_>> {

@@ -65,7 +65,12 @@ pub(super) fn tasks(core: &Agent, sight: &Sight) -> response::GetTasks {
             let completed = executor.completed.iter().filter(seen_task).cloned();
             tasks.completed_tasks.extend(completed);
         }
-        for executor in framework.completed.iter().map(|executor| &**executor).filter(seen) {
+        for executor in framework
+            .completed
+            .iter()
+            .map(|executor| &**executor)
+            .filter(seen)
+        {
             tasks
                 .completed_tasks
                 .extend(ended(executor).filter(seen_task).cloned());

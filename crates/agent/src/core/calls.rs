@@ -413,7 +413,9 @@ fn forged(caller: &Principal, call: &Call, entry: &Executor) -> Option<String> {
         ("cid", entry.run.container.as_str(), "container"),
     ] {
         if caller.claims.get(claim).map(String::as_str) != Some(wanted) {
-            return Some(format!("The token's claim '{claim}' does not name the {what} of the call"));
+            return Some(format!(
+                "The token's claim '{claim}' does not name the {what} of the call"
+            ));
         }
     }
     None

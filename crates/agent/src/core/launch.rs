@@ -238,7 +238,10 @@ impl Agent {
             Reason::TaskUnauthorized
         };
         let user = auth::object::task_user(task, &launch.framework);
-        let text = format!("Not authorized to run task '{}' as user '{user}'", task.task_id.value);
+        let text = format!(
+            "Not authorized to run task '{}' as user '{user}'",
+            task.task_id.value
+        );
         Err(Refusal::error(reason, text))
     }
 

@@ -298,7 +298,11 @@ mod tests {
             with("--recover=maybe"),
             "flag 'recover' does not take 'maybe': expected 'reconnect' or 'cleanup'"
         );
-        assert!(with("--authenticate_http_executors").contains("cannot be honoured"));
+        assert!(with("--image_providers=DOCKER").contains("cannot be honoured"));
+        let features = r#"--agent_features={"capabilities": [{"type": "MULTI_ROLE"}]}"#;
+        assert!(with(features).contains("'HIERARCHICAL_ROLE' must be among the capabilities"));
+        let features = r#"--agent_features={"capabilities": [{"type": "FLYING"}]}"#;
+        assert!(with(features).contains("'FLYING' is no capability"));
         assert!(with("--isolation=cgroups/mem").contains("built in"));
     }
 

@@ -344,7 +344,7 @@ fn a_task_killed_before_delivery_never_reaches_its_executor() {
     );
     // It never got a task and never will: it is told to end, and killed if it does not.
     let out = bench.subscribe("exec1");
-    assert_eq!(events(&out), [Event::Subscribed]);
+    assert_eq!(events(&out), [Event::Subscribed, Event::Shutdown]);
 }
 
 #[test]

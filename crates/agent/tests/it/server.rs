@@ -1,118 +1,27 @@
 //! The whole agent on real sockets and a real disk, with a master and a containerizer that do as they are told.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{Flags, Parsed, Server};
-use containerizer::{
-    ContainerConfig, Containerizer, Error, Future, Launched, Recoverable, Recovered, Termination,
-};
+use containerizer::Containerizer;
 use process::{Context, Handle, Process, Runtime, Settings, Upid};
-use proto::v1::{ContainerId, ContainerStatus, Resource, ResourceStatistics};
 use proto::{internal, v1};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
+use crate::obedient::Obedient;
 use crate::support::*;
 
 const BOUND: Duration = Duration::from_secs(20);
 
-async fn soon<T>(future: impl std::future::Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(BOUND, future)
         .await
         .expect("it happens within the bound")
-}
-
-/// Containers that run until they are told to end.
-#[derive(Debug, Default)]
-struct Obedient {
-    containers: parking_lot::Mutex<BTreeMap<String, watch::Sender<Option<Termination>>>>,
-    launched: parking_lot::Mutex<Vec<ContainerConfig>>,
-}
-
-impl Obedient {
-    fn end(&self, id: &str, status: i32) -> bool {
-        let containers = self.containers.lock();
-        containers
-            .get(id)
-            .is_some_and(|end| end.send(Some(Termination::of_status(status))).is_ok())
-    }
-
-    fn only(&self) -> String {
-        self.containers.lock().keys().next().unwrap().clone()
-    }
-}
-
-impl Containerizer for Obedient {
-    fn recover(&self, states: Vec<Recoverable>) -> Future<'_, Result<Recovered, Error>> {
-        let live = states.into_iter().map(|state| state.id).collect();
-        Box::pin(async move {
-            Ok(Recovered {
-                live,
-                ..Default::default()
-            })
-        })
-    }
-
-    fn launch(&self, id: &ContainerId, config: ContainerConfig) -> Future<'_, Result<Launched, Error>> {
-        self.containers
-            .lock()
-            .insert(id.value.clone(), watch::Sender::new(None));
-        self.launched.lock().push(config);
-        Box::pin(async { Ok(Launched::Success { pid: 4242 }) })
-    }
-
-    fn wait(&self, id: &ContainerId) -> Future<'_, Option<Termination>> {
-        let end = self
-            .containers
-            .lock()
-            .get(&id.value)
-            .map(watch::Sender::subscribe);
-        Box::pin(async move {
-            let mut end = end?;
-            end.wait_for(Option::is_some).await.ok()?;
-            end.borrow().clone()
-        })
-    }
-
-    fn update(&self, _: &ContainerId, _: Vec<Resource>) -> Future<'_, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn usage(&self, _: &ContainerId) -> Future<'_, Result<ResourceStatistics, Error>> {
-        Box::pin(async {
-            Ok(ResourceStatistics {
-                timestamp: 1.0,
-                ..Default::default()
-            })
-        })
-    }
-
-    fn status(&self, id: &ContainerId) -> Future<'_, Result<ContainerStatus, Error>> {
-        let status = ContainerStatus {
-            container_id: Some(id.clone()),
-            executor_pid: Some(4242),
-            ..Default::default()
-        };
-        Box::pin(async { Ok(status) })
-    }
-
-    fn kill(&self, _: &ContainerId, _: i32) -> Future<'_, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn destroy(&self, id: &ContainerId) -> Future<'_, Result<Option<Termination>, Error>> {
-        let known = self.end(&id.value, 9);
-        Box::pin(async move { Ok(known.then(|| Termination::of_status(9))) })
-    }
-
-    fn containers(&self) -> Future<'_, Vec<ContainerId>> {
-        Box::pin(async { Vec::new() })
-    }
 }
 
 enum Heard {
@@ -181,16 +90,21 @@ impl Process for Master {
     }
 }
 
-struct Cluster {
+pub(crate) struct Cluster {
     master: Handle<Master>,
     heard: mpsc::UnboundedReceiver<Heard>,
-    containers: Arc<Obedient>,
+    pub(crate) containers: Arc<Obedient>,
     folder: tempfile::TempDir,
     _runtime: Runtime,
 }
 
 impl Cluster {
-    async fn start() -> (Self, Server) {
+    pub(crate) async fn start() -> (Self, Server) {
+        Self::start_with(&[]).await
+    }
+
+    /// With more flags.
+    pub(crate) async fn start_with(flags: &[String]) -> (Self, Server) {
         let runtime = Runtime::start(Settings::loopback(0)).await.unwrap();
         let (sender, heard) = mpsc::unbounded_channel();
         let master = runtime
@@ -210,11 +124,11 @@ impl Cluster {
             folder,
             _runtime: runtime,
         };
-        let server = cluster.agent(0).await;
+        let server = cluster.agent_with(0, flags).await;
         (cluster, server)
     }
 
-    async fn agent(&self, port: u16) -> Server {
+    async fn agent_with(&self, port: u16, flags: &[String]) -> Server {
         let args = [
             format!("--master={}", self.master.upid().address()),
             format!("--work_dir={}", self.folder.path().display()),
@@ -224,6 +138,7 @@ impl Cluster {
             "--resources=cpus:4;mem:4096;disk:10000;ports:[31000-32000]".to_owned(),
             "--attributes=rack:r1;zone:z1;level:10;range:[1-5]".to_owned(),
         ];
+        let args = args.into_iter().chain(flags.iter().cloned());
         let Parsed::Run(flags) = Flags::parse(args, Vec::<(String, String)>::new()).unwrap() else {
             panic!()
         };
@@ -238,7 +153,7 @@ impl Cluster {
         soon(self.heard.recv()).await.unwrap()
     }
 
-    async fn next_update(&mut self) -> internal::StatusUpdate {
+    pub(crate) async fn next_update(&mut self) -> internal::StatusUpdate {
         loop {
             if let Heard::Update(update) = self.next().await {
                 return *update;
@@ -246,19 +161,20 @@ impl Cluster {
         }
     }
 
-    fn tell<M: process::Typed>(&self, message: M) {
+    pub(crate) fn tell<M: process::Typed>(&self, message: M) {
         self.master
             .dispatch(move |this, ctx| ctx.send(this.agent.as_ref().unwrap(), &message));
     }
 }
 
 /// A response to a request made by hand.
-struct Answer {
-    status: u16,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
-async fn request(server: &Server, text: String) -> Answer {
+pub(crate) async fn request(server: &Server, text: String) -> Answer {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut all = Vec::new();
@@ -267,11 +183,12 @@ async fn request(server: &Server, text: String) -> Answer {
     let (head, body) = all.split_once("\r\n\r\n").unwrap();
     Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head: head.to_owned(),
         body: body.to_owned(),
     }
 }
 
-async fn get(server: &Server, path: &str) -> Answer {
+pub(crate) async fn get(server: &Server, path: &str) -> Answer {
     request(
         server,
         format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
@@ -279,7 +196,7 @@ async fn get(server: &Server, path: &str) -> Answer {
     .await
 }
 
-fn posted(path: &str, body: &Value) -> String {
+pub(crate) fn posted(path: &str, body: &Value) -> String {
     let body = body.to_string();
     let head = "Host: a\r\nContent-Type: application/json\r\nAccept: application/json\r\n";
     format!(
@@ -288,7 +205,7 @@ fn posted(path: &str, body: &Value) -> String {
     )
 }
 
-async fn post(server: &Server, path: &str, body: Value) -> Answer {
+pub(crate) async fn post(server: &Server, path: &str, body: Value) -> Answer {
     request(server, posted(path, &body)).await
 }
 

@@ -1,0 +1,390 @@
+//! Nested and standalone containers over the agent API, and their streams.
+
+use agent::Server;
+use bytes::{Bytes, BytesMut};
+use recordio::{Decoder, Limits};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::server::{Answer, Cluster, post, request, soon};
+use crate::support::*;
+
+/// An agent with the container of an executor.
+async fn started() -> (Cluster, Server, Value) {
+    let flags = ["--http_heartbeat_interval=50ms".to_owned()];
+    let (cluster, server) = Cluster::start_with(&flags).await;
+    cluster.tell(run_task());
+    soon(async {
+        while cluster.containers.launched.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let child = json!({"value": "child", "parent": {"value": cluster.containers.only()}});
+    (cluster, server, child)
+}
+
+async fn call(server: &Server, kind: &str, part: Value) -> Answer {
+    let name = kind.to_lowercase();
+    post(server, "/api/v1", json!({"type": kind, name: part})).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nested_container_from_launch_to_removal() {
+    let (cluster, server, child) = started().await;
+    let root = cluster.containers.only();
+    let launch = json!({"container_id": child, "command": {"value": "true", "user": "root"}});
+    let answer = call(&server, "LAUNCH_NESTED_CONTAINER", launch.clone()).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(
+        call(&server, "LAUNCH_CONTAINER", launch).await.status,
+        202,
+        "it is there already"
+    );
+    let config = cluster.containers.launched.lock().last().cloned().unwrap();
+    assert_eq!((config.command.value(), config.standalone), ("true", false));
+    assert_eq!(config.user.as_deref(), Some("root"));
+
+    let shown = call(&server, "GET_CONTAINERS", json!({})).await;
+    let shown: Value = serde_json::from_str(&shown.body).unwrap();
+    assert_eq!(shown["get_containers"]["containers"].as_array().unwrap().len(), 1);
+    let shown = call(&server, "GET_CONTAINERS", json!({"show_nested": true})).await;
+    let shown: Value = serde_json::from_str(&shown.body).unwrap();
+    let nested = &shown["get_containers"]["containers"][1];
+    assert_eq!(nested["container_id"], json!({"value": "child"}));
+    assert_eq!(nested["container_status"]["container_id"], child);
+    assert_eq!(nested.get("executor_id"), None);
+
+    let part = json!({"container_id": child});
+    let early = call(&server, "REMOVE_CONTAINER", part.clone()).await;
+    assert_eq!(
+        (early.status, early.body.as_str()),
+        (500, "Nested container has not terminated yet")
+    );
+    let kill = json!({"container_id": child, "signal": 15});
+    assert_eq!(call(&server, "KILL_NESTED_CONTAINER", kill).await.status, 200);
+    let waited = call(&server, "WAIT_NESTED_CONTAINER", part.clone()).await;
+    assert_eq!(
+        serde_json::from_str::<Value>(&waited.body).unwrap(),
+        json!({"type": "WAIT_NESTED_CONTAINER", "wait_nested_container": {"exit_status": 15}})
+    );
+    let waited = call(&server, "WAIT_CONTAINER", part.clone()).await;
+    assert_eq!(
+        serde_json::from_str::<Value>(&waited.body).unwrap(),
+        json!({"type": "WAIT_CONTAINER", "wait_container": {"exit_status": 15}})
+    );
+    assert_eq!(
+        call(&server, "REMOVE_NESTED_CONTAINER", part.clone())
+            .await
+            .status,
+        200
+    );
+    let gone = call(&server, "WAIT_CONTAINER", part.clone()).await;
+    assert_eq!(
+        (gone.status, gone.body),
+        (404, format!("Container {root}.child cannot be found"))
+    );
+    let gone = call(&server, "KILL_CONTAINER", part).await;
+    assert_eq!(
+        (gone.status, gone.body),
+        (
+            404,
+            format!("Container '{root}.child' cannot be found (or is already killed)")
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standalone_containers_have_a_sandbox_of_their_own() {
+    let (cluster, server, _) = started().await;
+    let id = json!({"value": "alone"});
+    let launch = json!({"container_id": id, "command": {"value": "true"}, "resources": []});
+    assert_eq!(call(&server, "LAUNCH_CONTAINER", launch).await.status, 200);
+    let config = cluster.containers.launched.lock().last().cloned().unwrap();
+    assert!(config.standalone);
+    assert!(config.directory.ends_with("containers/alone"), "{config:?}");
+    assert!(config.environment.is_empty());
+    let shown = call(&server, "GET_CONTAINERS", json!({"show_standalone": true})).await;
+    let shown: Value = serde_json::from_str(&shown.body).unwrap();
+    assert_eq!(shown["get_containers"]["containers"][1]["container_id"], id);
+    let child = json!({"value": "c", "parent": {"value": "nobody"}});
+    let orphan = call(&server, "LAUNCH_CONTAINER", json!({"container_id": child})).await;
+    assert_eq!(
+        (orphan.status, orphan.body.as_str()),
+        (400, "Parent container nobody does not exist")
+    );
+    let attach = call(&server, "ATTACH_CONTAINER_OUTPUT", json!({"container_id": id})).await;
+    assert_eq!(attach.status, 404, "standalone containers cannot be attached to");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_and_descriptions_that_cannot_be_are_refused() {
+    let (_cluster, server, child) = started().await;
+    let table = [
+        (
+            "LAUNCH_NESTED_CONTAINER",
+            json!({"container_id": {"value": "a"}}),
+            "Expecting 'launch_nested_container.container_id.parent' to be present",
+        ),
+        (
+            "WAIT_NESTED_CONTAINER",
+            json!({"container_id": {"value": "a"}}),
+            "Expecting 'wait_nested_container.container_id.parent' to be present",
+        ),
+        (
+            "WAIT_CONTAINER",
+            json!({"container_id": {"value": ""}}),
+            "'wait_container.container_id' is invalid: ID must not be empty",
+        ),
+        (
+            "WAIT_CONTAINER",
+            json!({"container_id": {"value": ".."}}),
+            "'wait_container.container_id' is invalid: '..' is disallowed",
+        ),
+        (
+            "KILL_CONTAINER",
+            json!({"container_id": {"value": "a/b"}}),
+            "'kill_container.container_id' is invalid: 'a/b' contains invalid characters",
+        ),
+        (
+            "REMOVE_CONTAINER",
+            json!({"container_id": {"value": "a.b"}}),
+            "'remove_container.container_id' is invalid: 'ContainerID.value' 'a.b' contains invalid characters",
+        ),
+        (
+            "KILL_CONTAINER",
+            json!({"container_id": {"value": "a", "parent": {"value": "b c"}}}),
+            "'kill_container.container_id' is invalid: 'ContainerID.parent' is invalid: 'ContainerID.value' 'b c' \
+             contains invalid characters",
+        ),
+        (
+            "LAUNCH_CONTAINER",
+            json!({"container_id": {"value": "a", "parent": child}, "resources": [
+            {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}}]}),
+            "'launch_container' is invalid: containers nested at the second level or greater cannot specify resources",
+        ),
+        (
+            "LAUNCH_CONTAINER",
+            json!({"container_id": {"value": "a"}, "resources": [
+            {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}, "revocable": {}}]}),
+            "'launch_container.resources' must be non-revocable",
+        ),
+        (
+            "LAUNCH_CONTAINER",
+            json!({"container_id": {"value": "a"}, "container": {"type": "MESOS",
+            "linux_info": {"share_cgroups": true}}}),
+            "'launch_container' is invalid: containers without a parent cannot set 'share_cgroups' to 'true'",
+        ),
+    ];
+    for (kind, part, flaw) in table {
+        let answer = call(&server, kind, part).await;
+        let expected = format!("Failed to validate agent::Call: {flaw}");
+        assert_eq!((answer.status, answer.body), (400, expected));
+    }
+}
+
+/// A connection on which records come back.
+struct Stream {
+    socket: TcpStream,
+    head: String,
+    raw: BytesMut,
+    body: Bytes,
+    decoder: Decoder,
+}
+
+impl Stream {
+    async fn open(server: &Server, headers: &str, body: &Value) -> Self {
+        let body = body.to_string();
+        let mut socket = TcpStream::connect(server.address()).await.unwrap();
+        let head = format!(
+            "POST /api/v1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all((head + &body).as_bytes()).await.unwrap();
+        let mut raw = BytesMut::new();
+        let at = loop {
+            if let Some(at) = raw.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at;
+            }
+            assert_ne!(soon(socket.read_buf(&mut raw)).await.unwrap(), 0);
+        };
+        let head = String::from_utf8(raw.split_to(at + 4).to_vec()).unwrap();
+        Self {
+            socket,
+            head,
+            raw,
+            body: Bytes::new(),
+            decoder: Decoder::new(Limits::default()),
+        }
+    }
+
+    /// The next record of the chunked body; none at its end.
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(record) = self.decoder.decode(&mut self.body).unwrap() {
+                return Some(serde_json::from_slice(&record).unwrap());
+            }
+            self.body = self.chunk().await?;
+        }
+    }
+
+    async fn chunk(&mut self) -> Option<Bytes> {
+        let at = loop {
+            if let Some(at) = self.raw.windows(2).position(|window| window == b"\r\n") {
+                break at;
+            }
+            self.more().await;
+        };
+        let line = self.raw.split_to(at + 2);
+        let length = usize::from_str_radix(std::str::from_utf8(&line[..at]).unwrap(), 16).unwrap();
+        while self.raw.len() < length + 2 {
+            self.more().await;
+        }
+        let chunk = self.raw.split_to(length + 2).freeze().slice(..length);
+        (length > 0).then_some(chunk)
+    }
+
+    async fn more(&mut self) {
+        assert_ne!(soon(self.socket.read_buf(&mut self.raw)).await.unwrap(), 0);
+    }
+
+    /// The next record that is not a heartbeat.
+    async fn data(&mut self) -> Option<Value> {
+        loop {
+            let record = self.next().await?;
+            if record["type"] == "DATA" {
+                return Some(record);
+            }
+            assert_eq!(record["control"]["type"], "HEARTBEAT");
+            assert_eq!(
+                record["control"]["heartbeat"]["interval"]["nanoseconds"],
+                50_000_000
+            );
+        }
+    }
+}
+
+fn record(call: &Value) -> Vec<u8> {
+    let text = call.to_string();
+    let record = format!("{}\n{text}", text.len());
+    format!("{:x}\r\n{record}\r\n", record.len()).into_bytes()
+}
+
+const INPUT: &str = "POST /api/v1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/recordio\r\n\
+                     Message-Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+fn input(kind: &str, name: &str, part: Value) -> Value {
+    json!({"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": {"type": kind, name: part}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_shows_its_output_takes_input_and_ends_with_its_reader() {
+    let (cluster, server, child) = started().await;
+    let key = format!("{}.child", cluster.containers.only());
+    let launch = json!({"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": {
+        "container_id": child, "command": {"value": "cat"},
+    }});
+    let accept = "Accept: application/recordio\r\nMessage-Accept: application/json\r\n";
+    let mut session = Stream::open(&server, accept, &launch).await;
+    let head = session.head.to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(head.contains("content-type: application/recordio"), "{head}");
+    assert!(head.contains("message-content-type: application/json"), "{head}");
+    assert_eq!(session.next().await.unwrap()["type"], "CONTROL", "a heartbeat");
+    let config = cluster.containers.launched.lock().last().cloned().unwrap();
+    assert_eq!(config.class, containerizer::ContainerClass::Debug);
+
+    let mut typed = TcpStream::connect(server.address()).await.unwrap();
+    typed.write_all(INPUT.as_bytes()).await.unwrap();
+    let first = input("CONTAINER_ID", "container_id", child.clone());
+    typed.write_all(&record(&first)).await.unwrap();
+    for word in ["aGk=", "eW91"] {
+        let io = json!({"type": "DATA", "data": {"type": "STDIN", "data": word}});
+        typed
+            .write_all(&record(&input("PROCESS_IO", "process_io", io)))
+            .await
+            .unwrap();
+        let echo = session.data().await.unwrap();
+        assert_eq!(echo["data"], json!({"type": "STDOUT", "data": word}));
+    }
+    typed.write_all(b"0\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    soon(typed.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    assert!(!cluster.containers.ended(&key), "the end of input is not its end");
+
+    drop(session);
+    soon(async {
+        while !cluster.containers.ended(&key) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_and_messages_are_not_mixed_up() {
+    let (_cluster, server, child) = started().await;
+    let ask = |headers: &str, body: &Value| {
+        let body = body.to_string();
+        format!(
+            "POST /api/v1 HTTP/1.1\r\nHost: a\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let health = json!({"type": "GET_HEALTH"});
+    let json_body = "Content-Type: application/json\r\n";
+    let recordio = "Content-Type: application/recordio\r\nMessage-Content-Type: application/json\r\n";
+    let first = input("CONTAINER_ID", "container_id", child);
+    let table = [
+        (
+            json_body.to_owned() + "Accept: application/recordio\r\n",
+            health.clone(),
+            406,
+            "Streaming response is not supported for GET_HEALTH call",
+        ),
+        (
+            json_body.to_owned(),
+            first,
+            415,
+            "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call",
+        ),
+        (
+            "Content-Type: text/plain\r\n".to_owned(),
+            health,
+            415,
+            "Expecting 'Content-Type' of application/json or application/x-protobuf or application/recordio",
+        ),
+    ];
+    for (headers, body, status, text) in table {
+        let answer = request(&server, ask(&headers, &body)).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, text));
+    }
+    for (body, status, text) in [
+        (Vec::new(), 400, "Received EOF while reading request body"),
+        (
+            record(&json!({"type": "GET_HEALTH"})),
+            415,
+            "Streaming 'Content-Type' application/recordio is not supported for GET_HEALTH call",
+        ),
+        (
+            record(&input("PROCESS_IO", "process_io", json!({}))),
+            400,
+            "Expecting 'attach_container_input.type' to be CONTAINER_ID",
+        ),
+        (
+            record(&input("CONTAINER_ID", "container_id", json!({"value": "nobody"}))),
+            404,
+            "Container nobody cannot be found",
+        ),
+    ] {
+        let mut text_of = format!(
+            "POST /api/v1 HTTP/1.1\r\nHost: a\r\n{recordio}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        text_of.push_str(std::str::from_utf8(&body).unwrap());
+        text_of.push_str("0\r\n\r\n");
+        let answer = request(&server, text_of).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, text));
+    }
+}
