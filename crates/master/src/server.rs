@@ -233,6 +233,8 @@ fn config(flags: &Flags, info: MasterInfo) -> Config {
     config.max_completed_tasks_per_framework = flags.size("max_completed_tasks_per_framework");
     config.max_unreachable_tasks_per_framework = flags.size("max_unreachable_tasks_per_framework");
     config.roles.clone_from(&flags.roles);
+    config.authorizer = flags.security.authorizer.clone();
+    config.rate_limits = flags.security.rate_limits.clone();
     config.root_submissions = values.bool("root_submissions");
     config.authenticate_agents = flags.security.authenticate_agents;
     config.authenticate_frameworks = flags.security.authenticate_frameworks;

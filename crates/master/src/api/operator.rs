@@ -11,7 +11,7 @@ use proto::{ContentType, Json, Message, v1};
 
 use super::snapshot::Part;
 use super::{Sight, files, negotiate, shape, v0, writes};
-use crate::core::{FrameworkId, OperatorAction};
+use crate::core::{AgentId, FrameworkId, OperatorAction};
 use crate::process::MasterProcess;
 
 impl MasterProcess {
@@ -57,6 +57,14 @@ impl MasterProcess {
             },
             Type::ReadFile => match call.read_file {
                 Some(call) => files::read(context, caller, call, accept),
+                None => Response::status(StatusCode::BAD_REQUEST).into(),
+            },
+            Type::MarkAgentGone if !self.may(caller, Action::MarkAgentGone) => denied().into(),
+            Type::MarkAgentGone => match call.mark_agent_gone {
+                Some(call::MarkAgentGone { agent_id }) => {
+                    let action = OperatorAction::MarkGone(AgentId::from(&agent_id));
+                    self.operate(context, action, StatusCode::OK)
+                }
                 None => Response::status(StatusCode::BAD_REQUEST).into(),
             },
             Type::GetFlags if !self.may(caller, Action::ViewFlags) => denied().into(),

@@ -150,7 +150,12 @@ impl Master {
                         format!("Task launched with invalid offers: {fault}"),
                     );
                     for task in tasks_of(&operation) {
-                        self.refuse_task(framework, task, cause.clone(), out);
+                        // Compat: its executor is not named.
+                        let task = TaskInfo {
+                            executor: None,
+                            ..task.clone()
+                        };
+                        self.refuse_task(framework, &task, cause.clone(), out);
                     }
                 }
                 _ => {

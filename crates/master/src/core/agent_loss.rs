@@ -22,6 +22,8 @@ enum Loss {
     Unregistered,
     /// A new agent runs at its address.
     Replaced,
+    /// An operator said it will not return.
+    Gone,
 }
 
 impl Master {
@@ -143,6 +145,10 @@ impl Master {
         out.push(Output::Publish(OperatorEvent::AgentRemoved(id.clone())));
     }
 
+    pub(super) fn lose_gone_agent(&mut self, id: &AgentId, write: WriteId, out: &mut Vec<Output>) {
+        self.lose_agent(id, Loss::Gone, write, out);
+    }
+
     fn remember_unreachable(&mut self, id: &AgentId, at: v1::TimeInfo) {
         self.state.version += 1;
         self.state.unreachable_agents.insert(id.clone(), at, usize::MAX);
@@ -212,6 +218,16 @@ impl Master {
                     },
                     true,
                 )
+            }
+            // Compat: frameworks that do not know better are told LOST, and keep the task among the unreachable.
+            Loss::Gone if !known.partition_aware() => {
+                let cause = Cause::new(TaskState::TaskLost, Reason::AgentRemoved, super::gone::TEXT);
+                (cause, true)
+            }
+            Loss::Gone => {
+                let state = TaskState::TaskGoneByOperator;
+                let cause = Cause::new(state, Reason::AgentRemovedByOperator, super::gone::TEXT);
+                (cause, false)
             }
             Loss::Unregistered => {
                 let text = format!("Agent {hostname} removed: the agent unregistered");

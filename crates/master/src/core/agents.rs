@@ -67,7 +67,12 @@ impl Master {
         }
     }
 
-    pub(super) fn on_register(&mut self, from: Upid, message: RegisterSlaveMessage, out: &mut Vec<Output>) {
+    pub(super) fn on_register(
+        &mut self,
+        from: Upid,
+        mut message: RegisterSlaveMessage,
+        out: &mut Vec<Output>,
+    ) {
         self.counters.messages_register_slave += 1;
         if self.hold(&from, || {
             Held::Agent(AgentMessage::Register(Box::new(message.clone())))
@@ -84,6 +89,11 @@ impl Master {
         if let Err(fault) = validation::agent::registration(&self.config, &message) {
             warning(out, format!("Refusing registration of agent at {from}: {fault}"));
             return;
+        }
+        // Compat: an agent may mix the formats of reservations.
+        resources::format::upgrade(&mut message.slave.resources);
+        if let Err(fault) = self.check_agent_allowed(&from, &message.slave) {
+            return warning(out, format!("Refusing registration of agent at {from}: {fault}"));
         }
         if self.refuse_if_down(&from, &message.slave, out) {
             return;
@@ -104,7 +114,6 @@ impl Master {
         }
         let id = AgentId::from(format!("{}-S{}", self.config.info.id, self.next_agent));
         self.next_agent += 1;
-        let mut message = message;
         message.slave.id = Some(id.to_wire());
         let admit = RegistryOperation::AdmitAgent {
             info: Box::new(registry_form(&message.slave)),
@@ -135,10 +144,8 @@ impl Master {
         write: WriteId,
         out: &mut Vec<Output>,
     ) {
-        let mut info = message.slave;
-        resources::format::upgrade(&mut info.resources);
         let profile = Profile {
-            info,
+            info: message.slave,
             version: Arc::from(message.version.unwrap_or_default()),
             capabilities: message.agent_capabilities,
             checkpointed: message.checkpointed_resources,

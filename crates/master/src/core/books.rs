@@ -146,7 +146,7 @@ impl Master {
                 self.gauges.move_task(Some(evicted.state()), None);
             }
         } else {
-            complete(of, &task, limits.1);
+            remember_completed(of, task.message.clone(), limits.1);
         }
         let key = (framework.clone(), id.clone());
         if let Some(agent) = self.state.agent_mut(&agent) {
@@ -209,28 +209,15 @@ fn subtract<K: Ord + Clone>(sums: &mut OrdMap<K, Resources>, key: &K, resources:
     }
 }
 
-/// Remembers a task that ended.
-fn complete(framework: &mut Framework, task: &Task, limit: usize) {
+/// Remembers a task that ended, and forgets the oldest beyond the limit.
+pub(super) fn remember_completed(framework: &mut Framework, task: proto::Shared<v1::Task>, limit: usize) {
     if limit == 0 {
         return;
     }
     while framework.completed_tasks.len() >= limit {
         framework.completed_tasks.pop_front();
     }
-    framework.completed_tasks.push_back(task.message.clone());
-}
-
-impl Framework {
-    /// Remembers a task that an agent says ended before this master led.
-    pub(super) fn remember_completed(&mut self, task: v1::Task, limit: usize) {
-        if limit == 0 {
-            return;
-        }
-        while self.completed_tasks.len() >= limit {
-            self.completed_tasks.pop_front();
-        }
-        self.completed_tasks.push_back(task.into());
-    }
+    framework.completed_tasks.push_back(task);
 }
 
 /// Whether a task in this state holds resources.

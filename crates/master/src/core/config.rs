@@ -32,6 +32,10 @@ pub struct Config {
     pub roles: Option<BTreeSet<String>>,
     /// Whether frameworks may run as root.
     pub root_submissions: bool,
+    /// Decides who may do what (`--acls`).
+    pub authorizer: auth::Authorizer,
+    /// How fast drivers' frameworks may send (`--rate_limits`).
+    pub rate_limits: v1::RateLimits,
     /// Whether a driver must authenticate before it registers a framework.
     pub authenticate_frameworks: bool,
     /// Whether an agent must authenticate before it registers.
@@ -76,6 +80,8 @@ impl Config {
             max_unreachable_tasks_per_framework: 1000,
             roles: None,
             root_submissions: true,
+            authorizer: auth::Authorizer::open(),
+            rate_limits: v1::RateLimits::default(),
             authenticate_frameworks: false,
             authenticate_agents: false,
             require_agent_domain: false,

@@ -63,6 +63,18 @@ pub struct Counters {
     pub tasks_gone_by_operator: u64,
     /// `master/task_<state>/source_<source>/reason_<reason>`: how often, per combination seen.
     pub task_transitions: std::collections::BTreeMap<Transition, u64>,
+    /// `master/operations/<type>/error` by the number of the type: operations that were refused.
+    pub operation_errors: std::collections::BTreeMap<i32, u64>,
+    /// `frameworks/<principal>/messages_*`, as long as a framework of the principal is registered.
+    pub by_principal: std::collections::BTreeMap<String, Messages>,
+}
+
+/// Messages of the drivers of one principal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Messages {
+    pub received: u64,
+    /// Received and dealt with: not waiting, not dropped.
+    pub processed: u64,
 }
 
 /// A terminal (or unreachable) state with its cause, counted each time a task enters it.

@@ -28,7 +28,7 @@ impl Master {
         known.is_some_and(|known| known.driver() == Some(from))
     }
 
-    pub(super) fn on_driver(&mut self, from: Upid, message: DriverMessage, out: &mut Vec<Output>) {
+    pub(super) fn on_driver_message(&mut self, from: Upid, message: DriverMessage, out: &mut Vec<Output>) {
         match message {
             DriverMessage::Call(call) => self.on_driver_call(from, *call, out),
             DriverMessage::Register(message) => {

@@ -30,8 +30,19 @@ impl Master {
                 format!("Ignoring exited executor {executor} on unknown agent {agent} at {from}"),
             );
         }
+        let key = (framework.clone(), executor.clone());
+        if self
+            .state
+            .agents
+            .get(&agent)
+            .is_none_or(|agent| !agent.executors.contains_key(&key))
+        {
+            return warning(
+                out,
+                format!("Ignoring exited executor {executor} of framework {framework}, which is not known"),
+            );
+        }
         self.end_executor(&agent, &framework, &executor);
-        // Told even when it was not known: the scheduler may have sent it messages.
         self.tell(&framework, events::executor_failure(message), out);
     }
 

@@ -121,18 +121,25 @@ impl Master {
     }
 
     pub(super) fn on_operator(&mut self, request: RequestId, action: OperatorAction, out: &mut Vec<Output>) {
-        let OperatorAction::Teardown(framework) = action;
-        let reply = if self.state.frameworks.contains_key(&framework) {
-            self.remove_framework(&framework, out);
-            Reply::Done
-        } else {
-            Reply::BadRequest("No framework found with specified ID".to_owned())
+        let reply = match action {
+            OperatorAction::Teardown(framework) => Some(self.tear_down(&framework, out)),
+            OperatorAction::MarkGone(agent) => self.mark_gone(request, agent, out),
         };
-        out.push(Output::Reply {
-            request,
-            reply,
-            after: None,
-        });
+        if let Some(reply) = reply {
+            out.push(Output::Reply {
+                request,
+                reply,
+                after: None,
+            });
+        }
+    }
+
+    fn tear_down(&mut self, id: &FrameworkId, out: &mut Vec<Output>) -> Reply {
+        if !self.state.frameworks.contains_key(id) {
+            return Reply::BadRequest("No framework found with specified ID".to_owned());
+        }
+        self.remove_framework(id, out);
+        Reply::Done
     }
 
     fn on_revive(&mut self, id: &FrameworkId, roles: &[String], out: &mut Vec<Output>) {
@@ -206,6 +213,9 @@ impl Master {
             Ok(update) => update,
             Err(fault) => return Reply::BadRequest(fault),
         };
+        if let Err(fault) = self.check_roles_allowed(&update.framework_info) {
+            return Reply::Forbidden(fault);
+        }
         let before = self.state.frameworks.get(id).cloned();
         self.replace_info(
             id,
@@ -402,11 +412,13 @@ impl Master {
             return;
         };
         let record = Arc::make_mut(&mut ended);
+        let principal = record.info.principal.clone();
         record.unregistered = Some(self.now);
         record.message = std::sync::OnceLock::new();
         out.push(Output::Publish(OperatorEvent::FrameworkRemoved(
             ended.info.clone(),
         )));
+        self.forget_counts(principal.as_deref());
         let limit = self.config.max_completed_frameworks;
         self.state.completed_frameworks.insert(id.clone(), ended, limit);
     }

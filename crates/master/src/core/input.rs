@@ -6,7 +6,7 @@ use process::Upid;
 use proto::internal;
 use proto::v1::scheduler;
 
-use super::ids::{FrameworkId, ObserverId, RequestId, StreamId, WriteId};
+use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
 
 /// One thing that happened. The shell feeds them one at a time, in the order they arrived.
 #[derive(Debug, Clone)]
@@ -106,4 +106,6 @@ pub enum Authentication {
 pub enum OperatorAction {
     /// TEARDOWN: ends a framework and all it runs.
     Teardown(FrameworkId),
+    /// MARK_AGENT_GONE: an agent will not return.
+    MarkGone(AgentId),
 }

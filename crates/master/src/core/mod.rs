@@ -30,6 +30,7 @@ mod drivers;
 mod events;
 mod executors;
 mod frameworks;
+mod gone;
 mod history;
 mod ids;
 mod input;
@@ -38,6 +39,8 @@ mod observer;
 mod offers;
 mod operations;
 mod output;
+mod pacing;
+mod permissions;
 mod reconcile;
 mod recovery;
 mod registry;
@@ -64,7 +67,7 @@ use proto::v1;
 pub use capabilities::{AgentCapabilities, FrameworkCapabilities};
 pub use check::Violation;
 pub use config::{Config, HEARTBEAT_INTERVAL, MINIMUM_AGENT_VERSION};
-pub use counters::{Counters, Gauges, TASK_STATES, Transition};
+pub use counters::{Counters, Gauges, Messages, TASK_STATES, Transition};
 pub use driver_bound::DriverBound;
 pub use frameworks::Refusal;
 pub use history::History;
@@ -111,6 +114,8 @@ pub struct Master {
     /// Frameworks by the driver that speaks for them, connected or not.
     drivers: BTreeMap<Upid, FrameworkId>,
     authentications: authentication::Authentications,
+    /// Messages of drivers that are faster than they may be.
+    throttle: auth::rate_limits::Throttle<pacing::Paced>,
     failovers: BTreeMap<FrameworkId, TimerKey>,
     offer_timers: BTreeMap<OfferId, TimerKey>,
     /// What goes on when a write is stored.
@@ -128,6 +133,8 @@ impl Master {
     /// A master that has not read its registry. All ids it makes begin with `config.info.id`.
     pub fn new(config: Config) -> Self {
         let allocator = allocator::Allocator::new(config.allocator.clone());
+        // A list that is wrong has been refused with the command line.
+        let throttle = auth::rate_limits::Throttle::new(&config.rate_limits).unwrap_or_default();
         let removals = recovery::Removals::new(config.agent_removal_rate_limit);
         Self {
             config: Arc::new(config),
@@ -152,6 +159,7 @@ impl Master {
             heartbeats: BTreeMap::new(),
             drivers: BTreeMap::new(),
             authentications: authentication::Authentications::default(),
+            throttle,
             failovers: BTreeMap::new(),
             offer_timers: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -172,7 +180,7 @@ impl Master {
             Input::Stored(write) => self.on_stored(write, out),
             Input::Agent { from, message } => self.on_agent(from, message, out),
             Input::Pong { observer, from } => self.on_pong(observer, &from),
-            Input::Exited(upid) => self.on_exited(&upid, out),
+            Input::Exited(upid) => self.on_any_exited(upid, out),
             Input::Subscribe {
                 stream,
                 principal,
@@ -196,7 +204,8 @@ impl Master {
 
     /// When the shell should next feed [`Input::Timeout`]. It may lie in the past: then at once.
     pub fn deadline(&self) -> Option<Time> {
-        let own = self.timers.next();
+        let paced = self.throttle.deadline();
+        let own = self.timers.next().into_iter().chain(paced).min();
         let allocation = if self.recovered {
             self.allocator.deadline()
         } else {
@@ -281,6 +290,7 @@ impl Master {
     }
 
     fn on_timeout(&mut self, out: &mut Vec<Output>) {
+        self.release_paced(out);
         while let Some(timer) = self.timers.pop_due(self.now) {
             match timer {
                 Timer::Ping(agent) => self.on_ping(agent, out),

@@ -42,7 +42,7 @@ impl Master {
 
     /// Drops an operation. Its scheduler hears of it only if it gave the operation an id. Compat: no agent is named.
     pub(super) fn refuse_operation(
-        &self,
+        &mut self,
         framework: &FrameworkId,
         operation: &Operation,
         fault: &str,
@@ -52,6 +52,11 @@ impl Master {
             out,
             format!("Dropping operation of framework {framework}: {fault}"),
         );
+        *self
+            .counters
+            .operation_errors
+            .entry(operation.r#type().into())
+            .or_default() += 1;
         if operation.id.is_none() {
             return;
         }

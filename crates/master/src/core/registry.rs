@@ -6,7 +6,7 @@ use proto::internal::{RegisterSlaveMessage, ReregisterSlaveMessage};
 use proto::v1;
 
 use super::Master;
-use super::ids::{AgentId, WriteId};
+use super::ids::{AgentId, RequestId, WriteId};
 use super::output::{Output, RegistryOperation};
 use super::timers::Timer;
 
@@ -34,6 +34,12 @@ pub(super) enum Pending {
     },
     /// An agent that does not answer.
     Unreachable { id: AgentId, at: v1::TimeInfo },
+    /// An agent that will not return.
+    Gone {
+        id: AgentId,
+        at: v1::TimeInfo,
+        request: RequestId,
+    },
     /// An agent that asked to leave.
     Remove { id: AgentId },
     /// Forgotten agents.
@@ -86,6 +92,10 @@ impl Master {
             Pending::Unreachable { id, at } => {
                 self.in_flight.remove(&id);
                 self.finish_unreachable(&id, at, write, out);
+            }
+            Pending::Gone { id, at, request } => {
+                self.in_flight.remove(&id);
+                self.finish_gone(&id, at, request, write, out);
             }
             Pending::Remove { id } => {
                 self.in_flight.remove(&id);

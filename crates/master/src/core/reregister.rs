@@ -13,6 +13,7 @@ use resources::Resources;
 use super::Master;
 use super::agents::{Profile, by_id, registry_form};
 use super::authentication::Held;
+use super::books::remember_completed;
 use super::events::{self, info, send, send_after, send_shutdown, warning};
 use super::frameworks::update_message;
 use super::ids::{AgentId, ExecutorId, FrameworkId, TaskId, ToWire, WriteId};
@@ -47,6 +48,12 @@ impl Master {
                 format!("Refusing reregistration of agent at {from}: {fault}"),
             );
         }
+        // Compat: an agent may mix the formats of reservations.
+        resources::format::upgrade(&mut message.slave.resources);
+        if let Err(fault) = self.check_agent_allowed(&from, &message.slave) {
+            let text = format!("Refusing reregistration of agent at {from}: {fault}");
+            return warning(out, text);
+        }
         if self.refuse_if_down(&from, &message.slave, out) {
             return;
         }
@@ -59,7 +66,6 @@ impl Master {
         if self.in_flight.contains(&id) {
             return;
         }
-        resources::format::upgrade(&mut message.slave.resources);
         if let Some(known) = self.state.agents.get(&id) {
             if known.pid.address().ip() != from.address().ip()
                 || known.info.hostname != message.slave.hostname
@@ -158,7 +164,7 @@ impl Master {
             let framework = FrameworkId::from(&task.framework_id);
             let limit = self.config.max_completed_tasks_per_framework;
             if let Some(framework) = self.state.framework_mut(&framework) {
-                framework.remember_completed(task, limit);
+                remember_completed(framework, task.into(), limit);
             }
         }
         let reply = SlaveReregisteredMessage {

@@ -127,7 +127,7 @@ impl Master {
         {
             return Err("Changing framework's principal is not allowed.".to_owned());
         }
-        Ok(())
+        self.check_roles_allowed(description)
     }
 
     fn new_framework_id(&mut self) -> FrameworkId {

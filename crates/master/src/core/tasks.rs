@@ -23,7 +23,8 @@ use super::validation::{self, task::Context};
 impl Master {
     pub(super) fn launch(&mut self, basket: &mut Basket, operation: Operation, out: &mut Vec<Output>) {
         if operation.id.is_some() {
-            return self.refuse_identified(basket, &operation, out);
+            let text = "The `id` field cannot be set on LAUNCH operations";
+            return self.refuse_identified(basket, &operation, (Reason::TaskInvalid, text), out);
         }
         for mut task in operation.launch.unwrap_or_default().task_infos {
             prepare(&mut task, basket);
@@ -38,6 +39,11 @@ impl Master {
                 agent,
                 available: &basket.left,
             };
+            if let Err(fault) = self.check_task_allowed(&task, &framework.info) {
+                let cause = Cause::new(TaskState::TaskError, Reason::TaskUnauthorized, fault);
+                self.refuse_task(&basket.framework, &task, cause, out);
+                continue;
+            }
             match validation::task::validate(&task, context) {
                 Err(fault) => {
                     let cause = Cause::new(TaskState::TaskError, Reason::TaskInvalid, fault);
@@ -89,7 +95,8 @@ impl Master {
         out: &mut Vec<Output>,
     ) {
         if operation.id.is_some() {
-            return self.refuse_identified(basket, &operation, out);
+            let text = "The `id` field cannot be set on LAUNCH_GROUP operations";
+            return self.refuse_identified(basket, &operation, (Reason::TaskGroupInvalid, text), out);
         }
         let Some(mut group) = operation.launch_group.take() else {
             return;
@@ -112,11 +119,19 @@ impl Master {
             agent,
             available: &basket.left,
         };
-        match validation::group::validate(&group.task_group, &group.executor, context) {
-            Err(fault) => {
+        let mut members = group.task_group.tasks.iter();
+        let allowed = members.try_for_each(|task| self.check_task_allowed(task, &framework.info));
+        let checked = allowed
+            .map_err(|fault| (Reason::TaskGroupUnauthorized, fault))
+            .and_then(|()| {
+                validation::group::validate(&group.task_group, &group.executor, context)
+                    .map_err(|fault| (Reason::TaskGroupInvalid, fault))
+            });
+        match checked {
+            Err((reason, fault)) => {
+                let cause = Cause::new(TaskState::TaskError, reason, fault);
                 for task in &group.task_group.tasks {
-                    let cause = Cause::new(TaskState::TaskError, Reason::TaskGroupInvalid, fault.clone());
-                    self.refuse_task(&basket.framework, task, cause, out);
+                    self.refuse_task(&basket.framework, task, cause.clone(), out);
                 }
             }
             Ok(needs) => self.run_group(basket, group, needs, out),
@@ -160,12 +175,14 @@ impl Master {
     }
 
     /// Operation ids make no sense for launches: a task has its own.
-    fn refuse_identified(&mut self, basket: &Basket, operation: &Operation, out: &mut Vec<Output>) {
-        let cause = Cause::new(
-            TaskState::TaskError,
-            Reason::TaskInvalid,
-            "The `Offer.Operation.id` field must not be set for launch operations",
-        );
+    fn refuse_identified(
+        &mut self,
+        basket: &Basket,
+        operation: &Operation,
+        (reason, text): (Reason, &str),
+        out: &mut Vec<Output>,
+    ) {
+        let cause = Cause::new(TaskState::TaskError, reason, text);
         for task in tasks_of(operation) {
             self.refuse_task(&basket.framework, task, cause.clone(), out);
         }

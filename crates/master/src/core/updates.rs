@@ -15,6 +15,7 @@ use super::events::{self, send, warning};
 use super::ids::{AgentId, FrameworkId, TaskId, ToWire, WriteId};
 use super::output::{AgentBound, OperatorEvent, Output};
 use super::statuses::{Cause, is_terminal, is_unreachable};
+use super::validation::call::UUID_LENGTH;
 
 impl Master {
     pub(super) fn on_status_update(
@@ -52,6 +53,17 @@ impl Master {
                 ),
             );
         }
+        // Compat: nobody could acknowledge it.
+        if update.uuid.as_ref().is_none_or(|uuid| uuid.len() != UUID_LENGTH) {
+            self.counters.invalid_status_updates += 1;
+            return warning(
+                out,
+                format!(
+                    "Ignoring status update of task {} from agent {agent}: it has no valid uuid",
+                    status.task_id.value
+                ),
+            );
+        }
         if !self.state.frameworks.contains_key(&framework) {
             self.counters.invalid_status_updates += 1;
             return warning(
@@ -63,7 +75,7 @@ impl Master {
             );
         }
         if status.uuid.is_none() {
-            status.uuid = update.uuid.filter(|uuid| !uuid.is_empty());
+            status.uuid = update.uuid;
         }
         status.timestamp.get_or_insert(update.timestamp);
         status.agent_id.get_or_insert_with(|| agent.to_wire());
@@ -71,7 +83,6 @@ impl Master {
         let latest = update
             .latest_state
             .and_then(|state| TaskState::try_from(state).ok());
-        let acknowledged = status.uuid.is_none();
         if self
             .state
             .task(&framework, &id)
@@ -87,15 +98,6 @@ impl Master {
         } else {
             // The agent repeats it until the scheduler is there to hear it.
             self.counters.invalid_status_updates += 1;
-        }
-        // Nobody will acknowledge what has no uuid.
-        if acknowledged
-            && self
-                .state
-                .task(&framework, &id)
-                .is_some_and(|task| is_terminal(task.state()))
-        {
-            self.strike_task(&framework, &id, false);
         }
     }
 

@@ -66,7 +66,7 @@ const MASTER: &[Flag] = &[
     Flag::new("port", Kind::Int, "5050", "Port to bind; exported as LIBPROCESS_PORT"),
     Flag::new("publish_per_framework_metrics", Kind::Bool, "true", "Publish the per-framework metric set"),
     Flag::optional("quorum", Kind::Int, "Number of log replicas that must agree; needed with zk and replicated_log; must exceed half of the masters").accepted("without ZooKeeper the registry has one replica; Mesos does not look at the flag then either"),
-    Flag::optional("rate_limits", Kind::Json, "Message rate limits per principal for driver frameworks").refused("drivers are not slowed down yet"),
+    Flag::optional("rate_limits", Kind::Json, "Message rate limits per principal for driver frameworks"),
     Flag::new("recovery_agent_removal_limit", Kind::Text, "100%", "If more than this share of agents would be marked unreachable after failover the master exits instead; 0%..100%").alias(&["recovery_slave_removal_limit"]),
     Flag::new("registry", Kind::Text, "replicated_log", "Registry storage: replicated_log or in_memory"),
     Flag::new("registry_fetch_timeout", Kind::Duration, "1mins", "Limit for loading the registry at election; exceeding it ends the process"),

@@ -80,7 +80,8 @@ impl Reading {
         self.numbers(&mut values);
         self.counted(&mut values);
         self.transitions(&mut values);
-        operations(&mut values);
+        self.principals(&mut values);
+        operations(&self.counters, &mut values);
         self.allocator.values(&mut values);
         if let Some(frameworks) = &self.frameworks {
             frameworks.values(&self.state, &mut values);
@@ -163,6 +164,28 @@ impl Reading {
         }
     }
 
+    /// Messages of drivers, for each principal that has a framework.
+    #[expect(clippy::cast_precision_loss, reason = "metrics are doubles on the wire")]
+    fn principals(&self, values: &mut Values) {
+        let frameworks = self.state.frameworks.values();
+        let named: std::collections::BTreeSet<&str> = frameworks
+            .filter_map(|framework| framework.info.principal.as_deref())
+            .collect();
+        for principal in named {
+            let counts = self
+                .counters
+                .by_principal
+                .get(principal)
+                .copied()
+                .unwrap_or_default();
+            let mut put = |name: &str, count: u64| {
+                values.push((format!("frameworks/{principal}/{name}"), count as f64));
+            };
+            put("messages_received", counts.received);
+            put("messages_processed", counts.processed);
+        }
+    }
+
     fn transitions(&self, values: &mut Values) {
         for (transition, count) in &self.counters.task_transitions {
             if let Some(name) = transition_name(transition.state, transition.source, transition.reason) {
@@ -177,7 +200,7 @@ macro_rules! counted {
     ($($field:ident => $name:literal),* $(,)?; $($plain:ident),* $(,)?) => {
         impl Reading {
             fn counted(&self, values: &mut Values) {
-                let Counters { $($field,)* $($plain,)* task_transitions: _ } = &self.counters;
+                let Counters { $($field,)* $($plain,)* task_transitions: _, by_principal: _, operation_errors: _ } = &self.counters;
                 $(put_count(values, $name, *$field);)*
                 $(put_count(values, stringify!($plain), *$plain);)*
             }
@@ -244,8 +267,8 @@ counted! {
     tasks_gone_by_operator,
 }
 
-/// Operations on resources are not carried out by this version: the counts of them are all zero.
-fn operations(values: &mut Values) {
+/// Operations on resources are not carried out by this version: all that there are were refused.
+fn operations(counters: &Counters, values: &mut Values) {
     const STATES: [&str; 9] = [
         "total",
         "pending",
@@ -268,10 +291,21 @@ fn operations(values: &mut Values) {
         "create_disk/",
         "destroy_disk/",
     ];
+    let refused = &counters.operation_errors;
     for kind in KINDS {
-        STATES
+        let errors: u64 = refused
             .iter()
-            .for_each(|state| put(values, &format!("operations/{kind}{state}"), 0.0));
+            .filter(|(number, _)| kind.is_empty() || operation_prefix(**number).as_deref() == Some(kind))
+            .map(|(_, count)| *count)
+            .sum();
+        for state in STATES {
+            let count = if matches!(state, "total" | "error") {
+                errors
+            } else {
+                0
+            };
+            put_count(values, &format!("operations/{kind}{state}"), count);
+        }
     }
     for name in [
         "valid_operation_status_updates",
@@ -279,6 +313,12 @@ fn operations(values: &mut Values) {
     ] {
         put(values, name, 0.0);
     }
+}
+
+/// `reserve/` for the number of RESERVE.
+fn operation_prefix(number: i32) -> Option<String> {
+    let name = v1::offer::operation::Type::name(number)?;
+    Some(format!("{}/", name.to_ascii_lowercase()))
 }
 
 /// `task_failed/source_slave/reason_container_launch_failed`. Compat: v0 names, in lower case.

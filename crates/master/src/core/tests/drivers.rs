@@ -13,10 +13,10 @@ use crate::core::{
     Input, Output, StreamId,
 };
 
-const DRIVER: &str = "scheduler-1@127.0.0.1:4001";
-const OTHER: &str = "scheduler-2@127.0.0.1:4002";
+pub(super) const DRIVER: &str = "scheduler-1@127.0.0.1:4001";
+pub(super) const OTHER: &str = "scheduler-2@127.0.0.1:4002";
 
-fn subscribe_call(info: v1::FrameworkInfo, force: bool) -> DriverMessage {
+pub(super) fn subscribe_call(info: v1::FrameworkInfo, force: bool) -> DriverMessage {
     let call = proto::scheduler::Call {
         framework_id: info.id.clone(),
         r#type: Some(call::Type::Subscribe as i32),
@@ -52,7 +52,7 @@ fn only<T: std::fmt::Debug>(mut items: Vec<T>) -> T {
     items.remove(0)
 }
 
-fn errors(out: &[Output]) -> Vec<(String, String)> {
+pub(super) fn errors(out: &[Output]) -> Vec<(String, String)> {
     told(out)
         .into_iter()
         .filter_map(|(to, message)| match message {
@@ -67,14 +67,14 @@ fn error(to: &str, text: &str) -> Vec<(String, String)> {
 }
 
 impl Bench {
-    fn driver(&mut self, pid: &str, message: DriverMessage) -> Vec<Output> {
+    pub(super) fn driver(&mut self, pid: &str, message: DriverMessage) -> Vec<Output> {
         self.step(Input::Driver {
             from: upid(pid),
             message,
         })
     }
 
-    fn driver_call(
+    pub(super) fn driver_call(
         &mut self,
         pid: &str,
         framework: &FrameworkId,
@@ -549,6 +549,26 @@ fn older_registrations() {
 #[test]
 fn lost_agents_and_executors_are_told() {
     let (mut bench, agent, framework) = Bench::driven();
+    let executor = v1::ExecutorInfo {
+        executor_id: v1::ExecutorId {
+            value: "e".to_owned(),
+        },
+        command: Some(v1::CommandInfo::default()),
+        ..v1::ExecutorInfo::default()
+    };
+    let task = v1::TaskInfo {
+        command: None,
+        executor: Some(executor),
+        ..command_task("t", &agent)
+    };
+    let accept = call::Accept {
+        offer_ids: bench.offers(&framework).iter().map(Into::into).collect(),
+        operations: vec![launch(vec![task])],
+        filters: None,
+    };
+    bench.driver_call(DRIVER, &framework, call::Type::Accept, |call| {
+        call.accept = Some(accept);
+    });
     let exited = internal::ExitedExecutorMessage {
         slave_id: (&agent).into(),
         framework_id: (&framework).into(),
@@ -562,6 +582,12 @@ fn lost_agents_and_executors_are_told() {
         told(&out),
         [(DRIVER.to_owned(), DriverBound::ExitedExecutor(exited))]
     );
+    let again = match told(&out).remove(0) {
+        (_, DriverBound::ExitedExecutor(message)) => message,
+        other => panic!("{other:?}"),
+    };
+    let out = bench.agent(PID, AgentMessage::ExitedExecutor(again));
+    assert!(told(&out).is_empty(), "it is not known any more");
     let message = internal::ExecutorToFrameworkMessage {
         slave_id: (&agent).into(),
         framework_id: (&framework).into(),

@@ -7,9 +7,11 @@ use proto::internal::{self, UnregisterSlaveMessage};
 use proto::v1::scheduler::call;
 use proto::v1::{self, TaskState};
 
+use super::drivers::subscribe_call;
 use super::support::*;
 use crate::core::{
-    AgentId, AgentMessage, FrameworkId, Input, OperatorAction, Output, RequestId, StreamId, TaskId,
+    AgentId, AgentMessage, Authentication, DriverMessage, FrameworkId, Input, OperatorAction, Output,
+    RequestId, StreamId, TaskId,
 };
 
 /// Something that may happen; numbers pick among what there is.
@@ -27,6 +29,18 @@ enum Happening {
         old: bool,
     },
     CloseStream(u8),
+    Drive {
+        driver: u8,
+        framework: u8,
+        force: bool,
+    },
+    DriverExits(u8),
+    Deactivate(u8),
+    Authenticate {
+        driver: u8,
+        step: u8,
+    },
+    MarkGone(u8),
     Launch {
         framework: u8,
         tasks: u8,
@@ -57,6 +71,12 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<u8>().prop_map(Happening::Unregister),
         3 => (any::<u8>(), any::<bool>()).prop_map(|(framework, old)| Happening::Subscribe { framework, old }),
         1 => any::<u8>().prop_map(Happening::CloseStream),
+        3 => (any::<u8>(), any::<u8>(), any::<bool>())
+            .prop_map(|(driver, framework, force)| Happening::Drive { driver, framework, force }),
+        1 => any::<u8>().prop_map(Happening::DriverExits),
+        1 => any::<u8>().prop_map(Happening::Deactivate),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(driver, step)| Happening::Authenticate { driver, step }),
+        1 => any::<u8>().prop_map(Happening::MarkGone),
         8 => (any::<u8>(), 1..4u8, any::<bool>())
             .prop_map(|(framework, tasks, executor)| Happening::Launch { framework, tasks, executor }),
         1 => any::<u8>().prop_map(Happening::Decline),
@@ -68,6 +88,11 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<u8>().prop_map(Happening::Teardown),
         6 => any::<u16>().prop_map(Happening::Wait),
     ]
+}
+
+/// One of three drivers.
+fn driver_pid(number: u8) -> String {
+    format!("scheduler-{0}@127.0.0.1:400{0}", number % 3)
 }
 
 /// The world around the master.
@@ -175,6 +200,56 @@ impl World {
             Happening::CloseStream(number) => {
                 let stream = 1 + u64::from(number) % self.streams.max(1);
                 Some(self.bench.step(Input::StreamClosed(StreamId(stream))))
+            }
+            Happening::Drive {
+                driver,
+                framework,
+                force,
+            } => {
+                let id = if framework % 2 == 0 {
+                    self.framework(framework / 2)
+                } else {
+                    None
+                };
+                let info = v1::FrameworkInfo {
+                    id: id.as_ref().map(Into::into),
+                    checkpoint: Some(framework % 3 != 0),
+                    failover_timeout: Some(f64::from(framework % 4)),
+                    ..framework_info()
+                };
+                Some(
+                    self.bench
+                        .driver(&driver_pid(driver), subscribe_call(info, force)),
+                )
+            }
+            Happening::DriverExits(driver) => Some(self.bench.step(Input::Exited(upid(&driver_pid(driver))))),
+            Happening::Deactivate(number) => {
+                let framework = self.framework(number)?;
+                let pid = self.bench.master.state().frameworks[&framework]
+                    .driver()?
+                    .to_string();
+                let message = internal::DeactivateFrameworkMessage {
+                    framework_id: (&framework).into(),
+                };
+                Some(self.bench.driver(&pid, DriverMessage::Deactivate(message)))
+            }
+            Happening::Authenticate { driver, step } => {
+                let steps = [
+                    Authentication::Began,
+                    Authentication::Succeeded("p".to_owned()),
+                    Authentication::Refused,
+                    Authentication::Failed,
+                ];
+                let pid = upid(&driver_pid(driver));
+                let step = pick(&steps, step)?;
+                Some(self.bench.step(Input::Authentication { pid, step }))
+            }
+            Happening::MarkGone(number) => {
+                let action = OperatorAction::MarkGone(self.agent(number)?);
+                Some(self.bench.step(Input::Operator {
+                    request: RequestId(2),
+                    action,
+                }))
             }
             Happening::Launch {
                 framework,

@@ -11,8 +11,8 @@ use proto::v1::scheduler::{self, Call, call, event};
 use proto::v1::{self, TaskState, framework_info};
 
 use crate::core::{
-    AgentBound, AgentId, AgentMessage, Config, FrameworkId, Input, Master, OfferId, OperatorEvent, Output,
-    Sender, StreamId, TaskId, WriteId,
+    AgentBound, AgentId, AgentMessage, Config, DriverMessage, FrameworkId, Input, Master, OfferId,
+    OperatorEvent, Output, Sender, StreamId, TaskId, WriteId,
 };
 
 /// The id of the master under test.
@@ -166,6 +166,12 @@ impl Bench {
             ..Call::default()
         };
         fill(&mut call);
+        // One with a driver calls by messages.
+        let known = self.master.state().frameworks.get(framework);
+        if let Some(from) = known.and_then(|known| known.driver()).cloned() {
+            let message = DriverMessage::Call(Box::new(driver_form(call)));
+            return self.step(Input::Driver { from, message });
+        }
         self.step(Input::Call {
             framework: framework.clone(),
             call: Box::new(call),
@@ -275,6 +281,30 @@ impl Bench {
     ) -> Vec<Output> {
         let message = reregistration(agent, tasks, frameworks);
         self.agent(PID, AgentMessage::Reregister(Box::new(message)))
+    }
+}
+
+/// A call of the v1 API, all but SUBSCRIBE, as a driver sends it.
+fn driver_form(call: Call) -> proto::scheduler::Call {
+    proto::scheduler::Call {
+        framework_id: call.framework_id,
+        r#type: call.r#type,
+        subscribe: None,
+        accept: call.accept,
+        decline: call.decline,
+        accept_inverse_offers: call.accept_inverse_offers,
+        decline_inverse_offers: call.decline_inverse_offers,
+        revive: call.revive,
+        kill: call.kill,
+        shutdown: call.shutdown,
+        acknowledge: call.acknowledge,
+        acknowledge_operation_status: call.acknowledge_operation_status,
+        reconcile: call.reconcile,
+        reconcile_operations: call.reconcile_operations,
+        message: call.message,
+        request: call.request,
+        suppress: call.suppress,
+        update_framework: call.update_framework,
     }
 }
 

@@ -29,8 +29,7 @@ pub fn validate(info: &ExecutorInfo, framework: &FrameworkId, agent: &Agent) -> 
     {
         return Err("ExecutorInfo's 'shutdown_grace_period' must be non-negative".to_owned());
     }
-    let resources =
-        of_resources(&info.resources).map_err(|fault| format!("Executor uses invalid resources: {fault}"))?;
+    let resources = of_resources(&info.resources)?;
     if let Some(given) = &info.command {
         command::validate(given).map_err(|fault| format!("Executor's `CommandInfo` is invalid: {fault}"))?;
     }
@@ -83,9 +82,12 @@ fn by_type(info: &ExecutorInfo) -> Result<(), Invalid> {
 }
 
 fn of_resources(messages: &[Resource]) -> Result<Resources, Invalid> {
-    let resources = asked::parse(messages)?;
-    asked::unique_persistence_ids(messages)?;
-    asked::one_allocation(messages)?;
-    asked::no_revocable_mix(messages)?;
+    let resources =
+        asked::parse(messages).map_err(|fault| format!("Executor uses invalid resources: {fault}"))?;
+    asked::unique_persistence_ids(messages)
+        .map_err(|fault| format!("Executor uses duplicate persistence ID: {fault}"))?;
+    asked::one_allocation(messages).map_err(|fault| format!("Invalid executor resources: {fault}"))?;
+    asked::no_revocable_mix(messages)
+        .map_err(|fault| format!("Executor mixes revocable and non-revocable resources: {fault}"))?;
     Ok(resources)
 }

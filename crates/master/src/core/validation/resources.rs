@@ -7,9 +7,97 @@ use resources::Resources;
 
 use super::Invalid;
 
-/// Reads resources a task or executor asks for, and checks each by itself.
+/// Reads resources a task or executor asks for, and checks them by themselves.
 pub fn parse(messages: &[Resource]) -> Result<Resources, Invalid> {
-    Resources::from_proto(messages).map_err(|error| format!("Invalid resources: {error}"))
+    let resources = Resources::from_proto(messages).map_err(|error| format!("Invalid resources: {error}"))?;
+    whole_gpus(messages).map_err(|fault| format!("Invalid 'gpus' resource: {fault}"))?;
+    for message in messages {
+        disk(message).map_err(|fault| format!("Invalid DiskInfo: {fault}"))?;
+    }
+    for message in messages {
+        if message.revocable.is_some() && is_dynamically_reserved(message) {
+            return Err(format!(
+                "Invalid ReservationInfo: Dynamically reserved resource '{}' cannot be created from revocable resources",
+                message.name
+            ));
+        }
+    }
+    one_provider(messages)?;
+    Ok(resources)
+}
+
+/// Devices are not divided.
+fn whole_gpus(messages: &[Resource]) -> Result<(), Invalid> {
+    let amounts = messages
+        .iter()
+        .filter(|message| message.name == "gpus")
+        .filter_map(|message| message.scalar);
+    for amount in amounts {
+        // Amounts count in thousandths.
+        if (amount.value * 1000.0).round() % 1000.0 != 0.0 {
+            return Err(format!("it must be an unsigned integer, not {}", amount.value));
+        }
+    }
+    Ok(())
+}
+
+/// What a disk says of its volume must go together.
+fn disk(message: &Resource) -> Result<(), Invalid> {
+    let Some(disk) = &message.disk else {
+        return Ok(());
+    };
+    let Some(persistence) = &disk.persistence else {
+        return match (&disk.volume, &disk.source) {
+            (Some(_), _) => Err("Non-persistent volume not supported".to_owned()),
+            (None, None) => Err("DiskInfo is set but empty".to_owned()),
+            (None, Some(_)) => Ok(()),
+        };
+    };
+    if message.revocable.is_some() {
+        return Err("Persistent volumes cannot be created from revocable resources".to_owned());
+    }
+    if reserved_role(message) == "*" {
+        return Err("Persistent volumes cannot be created from unreserved resources".to_owned());
+    }
+    let Some(volume) = &disk.volume else {
+        return Err("Expecting 'volume' to be set for persistent volume".to_owned());
+    };
+    if volume.host_path.is_some() {
+        return Err("Expecting 'host_path' to be unset for persistent volume".to_owned());
+    }
+    super::id::validate(&persistence.id)
+        .map_err(|fault| format!("Invalid persistence ID for persistent volume: {fault}"))
+}
+
+#[allow(deprecated, reason = "pre-refinement peers describe the reservation here")]
+fn is_dynamically_reserved(message: &Resource) -> bool {
+    use proto::v1::resource::reservation_info::Type;
+    message.reservation.is_some()
+        || message
+            .reservations
+            .last()
+            .is_some_and(|reservation| reservation.r#type() == Type::Dynamic)
+}
+
+/// All come from one resource provider, or all from the agent itself.
+fn one_provider(messages: &[Resource]) -> Result<(), Invalid> {
+    let providers: BTreeSet<Option<&str>> = messages
+        .iter()
+        .map(|message| message.provider_id.as_ref().map(|id| id.value.as_str()))
+        .collect();
+    match providers.len() {
+        0 | 1 => Ok(()),
+        _ if providers.contains(&None) => {
+            Err("Some resources have a resource provider and some do not".to_owned())
+        }
+        _ => {
+            let names: Vec<&str> = providers.into_iter().flatten().collect();
+            Err(format!(
+                "The resources have multiple resource providers: {}",
+                names.join(", ")
+            ))
+        }
+    }
 }
 
 /// Checks that all are allocated, and to one role.

@@ -161,8 +161,9 @@ fn of_resources(messages: &[Resource]) -> Result<Resources, Invalid> {
     }
     asked::unique_persistence_ids(messages)
         .map_err(|fault| format!("Task uses duplicate persistence ID: {fault}"))?;
-    asked::one_allocation(messages).map_err(told)?;
-    asked::no_revocable_mix(messages).map_err(told)?;
+    asked::one_allocation(messages).map_err(|fault| format!("Invalid task resources: {fault}"))?;
+    asked::no_revocable_mix(messages)
+        .map_err(|fault| format!("Task mixes revocable and non-revocable resources: {fault}"))?;
     Ok(resources)
 }
 
