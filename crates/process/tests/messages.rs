@@ -103,7 +103,7 @@ async fn every_message_has_its_own_sender_however_they_mix_and_however_many_wait
     // The listener stands still until everything waits.
     let (go, stand) = std::sync::mpsc::channel::<()>();
     listener.dispatch(move |_, _| {
-        let _ = stand.recv();
+        stand.recv().unwrap_err();
     });
     let mut expected = Vec::new();
     for round in 0..ROUNDS {
