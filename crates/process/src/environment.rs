@@ -1,10 +1,11 @@
 //! Settings from `LIBPROCESS_*` variables (facts: libprocess-wire, section 4).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Error;
 use crate::duration::parse_duration;
 use crate::metrics::RateLimit;
+use crate::{Error, tls};
 
 /// What the environment says about a runtime. Variables are given as pairs, so that tests and `local` need not touch
 /// the real environment.
@@ -26,6 +27,8 @@ pub struct Environment {
     pub num_worker_threads: Option<usize>,
     /// How often `/metrics/snapshot` may be asked; `None` is without limit.
     pub metrics_rate_limit: Option<RateLimit>,
+    /// TLS; plain text when `None`.
+    pub tls: Option<tls::Settings>,
 }
 
 impl Default for Environment {
@@ -39,6 +42,7 @@ impl Default for Environment {
             require_peer_address_ip_match: false,
             num_worker_threads: None,
             metrics_rate_limit: Some(RateLimit::DEFAULT),
+            tls: None,
         }
     }
 }
@@ -53,25 +57,35 @@ impl Environment {
         }
     }
 
-    /// Reads `LIBPROCESS_*` among the given variables; others are passed over.
+    /// Reads `LIBPROCESS_*` among the given variables, and `SSL_*`, the old names of `LIBPROCESS_SSL_*`, which count
+    /// less; others are passed over.
     ///
     /// # Errors
     /// [`Error::Setting`] for a value that cannot be used, or a feature asked for that is not here.
     pub fn from_vars<K: AsRef<str>, V: AsRef<str>>(
         vars: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, Error> {
+        let vars: Vec<(K, V)> = vars.into_iter().collect();
         let mut environment = Self::default();
-        for (name, value) in vars {
-            if let Some(key) = name.as_ref().strip_prefix("LIBPROCESS_") {
-                environment
-                    .set(key, value.as_ref().trim())
-                    .map_err(|reason| Error::Setting {
-                        name: name.as_ref().to_owned(),
-                        value: value.as_ref().to_owned(),
-                        reason,
-                    })?;
+        let (mut ssl, mut old_ssl) = (BTreeMap::new(), BTreeMap::new());
+        for (name, value) in &vars {
+            let (name, value) = (name.as_ref(), value.as_ref().trim());
+            if let Some(key) = name.strip_prefix("LIBPROCESS_SSL_") {
+                ssl.insert(key, value);
+            } else if let Some(key) = name.strip_prefix("LIBPROCESS_") {
+                environment.set(key, value).map_err(|reason| Error::Setting {
+                    name: name.to_owned(),
+                    value: value.to_owned(),
+                    reason,
+                })?;
+            } else if let Some(key) = name.strip_prefix("SSL_") {
+                old_ssl.insert(key, value);
             }
         }
+        for (key, value) in old_ssl {
+            ssl.entry(key).or_insert(value);
+        }
+        environment.tls = tls::Settings::from_vars(&ssl)?;
         Ok(environment)
     }
 
@@ -91,8 +105,6 @@ impl Environment {
                 self.num_worker_threads = Some(threads);
             }
             "METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT" => self.metrics_rate_limit = rate_limit(value)?,
-            // Better refused than served in plain text.
-            "SSL_ENABLED" if boolean(value)? => return Err("TLS is not available".to_owned()),
             _ => {}
         }
         Ok(())
@@ -109,7 +121,7 @@ fn parse<T: std::str::FromStr>(value: &str, otherwise: &str) -> Result<T, String
     value.parse().map_err(|_| otherwise.to_owned())
 }
 
-fn boolean(value: &str) -> Result<bool, String> {
+pub(crate) fn boolean(value: &str) -> Result<bool, String> {
     match value {
         "1" | "true" => Ok(true),
         "0" | "false" => Ok(false),
@@ -181,6 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn the_longer_names_of_tls_variables_win() {
+        let environment = Environment::from_vars([
+            ("SSL_ENABLED", "true"),
+            ("SSL_CERT_FILE", "/old"),
+            ("LIBPROCESS_SSL_CERT_FILE", "/new"),
+            ("SSL_KEY_FILE", "/key"),
+        ])
+        .unwrap();
+        assert_eq!(environment.tls, Some(tls::Settings::new("/new", "/key")));
+        let disabled = Environment::from_vars([("SSL_CERT_FILE", "/etc/ssl/certs/all.pem")]).unwrap();
+        assert_eq!(disabled.tls, None);
+    }
+
+    #[test]
     fn bad_values_are_named() {
         let check =
             |name: &str, value: &str| Environment::from_vars([(name, value)]).unwrap_err().to_string();
@@ -189,7 +215,8 @@ mod tests {
             "bad value 'x' for LIBPROCESS_PORT: not a port"
         );
         assert!(check("LIBPROCESS_NUM_WORKER_THREADS", "0").contains("1 to 1024"));
-        assert!(check("LIBPROCESS_SSL_ENABLED", "true").contains("TLS"));
+        assert!(check("LIBPROCESS_SSL_ENABLED", "true").contains("LIBPROCESS_SSL_CERT_FILE"));
+        assert!(check("SSL_ENABLED", "perhaps").contains("LIBPROCESS_SSL_ENABLED"));
         assert!(check("LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT", "2").contains("<permits>"));
     }
 }

@@ -32,6 +32,9 @@ pub enum Error {
     /// The host's own address could not be found.
     #[error("failed to find this host's address; set LIBPROCESS_IP or --ip")]
     OwnAddress(#[source] io::Error),
+    /// A certificate, a key or an authority's certificate could not be used.
+    #[error("failed to set up TLS: {0}")]
+    Tls(String),
     /// The log could not be set up.
     #[error("failed to set up logging: {0}")]
     Logging(String),

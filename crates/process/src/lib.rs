@@ -30,6 +30,7 @@ mod net;
 mod runtime;
 mod server;
 mod time;
+pub mod tls;
 mod upid;
 pub mod wire;
 

@@ -20,6 +20,7 @@ use crate::http::Access;
 use crate::metrics::Metrics;
 use crate::net::Net;
 use crate::server::{self, HttpLimits};
+use crate::tls::Tls;
 use crate::{Error, Handle, Upid};
 
 /// How a runtime is started.
@@ -95,6 +96,7 @@ struct Inner {
     files: OnceLock<Files>,
     shutdown: watch::Sender<bool>,
     connections: server::Connections,
+    tls: Option<Arc<Tls>>,
 }
 
 impl fmt::Debug for Runtime {
@@ -110,7 +112,8 @@ impl Runtime {
     /// processes will run.
     ///
     /// # Errors
-    /// [`Error::Listen`] when an address is taken, [`Error::OwnAddress`] when none was given and none is found.
+    /// [`Error::Listen`] when an address is taken, [`Error::OwnAddress`] when none was given and none is found,
+    /// [`Error::Tls`] when TLS is enabled and a certificate or key cannot be used.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         let environment = &settings.environment;
         let ip = match environment.ip {
@@ -135,6 +138,10 @@ impl Runtime {
             environment.advertise_port.unwrap_or_else(|| bound.port()),
         );
         let tokio = tokio::runtime::Handle::current();
+        let tls = environment.tls.as_ref();
+        let tls = tls
+            .map(|tls| Tls::load(tls, settings.clock.clone()))
+            .transpose()?;
         settings.clock.drive(&tokio);
         let connections = server::Connections::new(settings.limits.connections);
         let inner = Arc::new_cyclic(|weak: &Weak<Inner>| {
@@ -143,7 +150,7 @@ impl Runtime {
             Inner {
                 address,
                 bound,
-                net: Net::new(settings.clock.clone(), tokio.clone(), weak_runtime),
+                net: Net::new(settings.clock.clone(), tls.clone(), tokio.clone(), weak_runtime),
                 filters: Filters::new(settings.clock.clone(), move |id| finder.upgrade()?.find(id)),
                 metrics: Metrics::new(),
                 help: Help::new(),
@@ -152,6 +159,7 @@ impl Runtime {
                 ids: Mutex::default(),
                 shutdown: watch::Sender::new(false),
                 connections,
+                tls,
                 settings,
                 tokio,
             }
@@ -204,6 +212,11 @@ impl Runtime {
 
     pub(crate) fn connections(&self) -> &server::Connections {
         &self.inner.connections
+    }
+
+    /// TLS, if it is enabled: for clients that connect by themselves.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.inner.tls.as_ref()
     }
 
     pub(crate) fn downgrade(&self) -> WeakRuntime {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::Net;
@@ -135,17 +134,17 @@ impl Connection {
     /// Connects, then writes what is queued and discards what comes in, until either side ends.
     pub(super) async fn run(self: &Arc<Self>, net: &Arc<Net>) {
         let stream = tokio::select! {
-            connected = TcpStream::connect(self.address) => connected,
+            connected = net.connect(self.address) => connected,
             () = self.closed() => return,
         };
-        let stream = match stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+        let stream = match stream {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!("Failed to connect to {}: {error}", self.address);
                 return;
             }
         };
-        let (mut reader, mut writer) = stream.into_split();
+        let (mut reader, mut writer) = tokio::io::split(stream);
         let sent = tokio::select! {
             ended = discard(&mut reader) => ended.map(|()| false),
             sent = self.write(net, &mut writer) => sent,
@@ -193,6 +192,8 @@ impl Connection {
             }
             let written = batch.iter().map(Bytes::len).sum();
             write_all(writer, &mut batch).await?;
+            // What is encrypted may still wait for the socket.
+            writer.flush().await?;
             self.queue.lock().written(written);
         }
     }

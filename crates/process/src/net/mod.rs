@@ -8,6 +8,7 @@
 mod connection;
 mod links;
 
+use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
@@ -17,9 +18,11 @@ use connection::{Connection, Kind};
 use links::Links;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use tokio::net::TcpStream;
 
 use crate::actor::LinkMode;
 use crate::runtime::{Runtime, WeakRuntime};
+use crate::tls::{Stream, Tls};
 use crate::{Clock, Upid};
 
 /// Connections to one address.
@@ -40,6 +43,7 @@ struct State {
 pub(crate) struct Net {
     state: Mutex<State>,
     clock: Clock,
+    tls: Option<Arc<Tls>>,
     tokio: tokio::runtime::Handle,
     runtime: WeakRuntime,
 }
@@ -51,10 +55,16 @@ struct Exit {
 }
 
 impl Net {
-    pub(crate) fn new(clock: Clock, tokio: tokio::runtime::Handle, runtime: WeakRuntime) -> Arc<Self> {
+    pub(crate) fn new(
+        clock: Clock,
+        tls: Option<Arc<Tls>>,
+        tokio: tokio::runtime::Handle,
+        runtime: WeakRuntime,
+    ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             clock,
+            tls,
             tokio,
             runtime,
         })
@@ -214,6 +224,16 @@ impl Net {
                 connection.close();
             }
         }
+    }
+
+    /// Connects to an address, as the settings of the runtime want it.
+    async fn connect(&self, address: SocketAddrV4) -> io::Result<Stream> {
+        if let Some(tls) = &self.tls {
+            return tls.connect(address.into()).await;
+        }
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream::Plain(stream))
     }
 
     pub(crate) const fn clock(&self) -> &Clock {

@@ -15,7 +15,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::rewind::{Activity, Busy, Rewind};
@@ -23,6 +22,7 @@ use super::{HttpLimits, answer, deliver, route};
 use crate::Clock;
 use crate::http::{Body, BodyError, Closer, Data, Query, Request, RequestStream, Response};
 use crate::runtime::WeakRuntime;
+use crate::tls::Stream;
 
 /// Bytes that wait in a connection for the socket, beyond one chunk: 256 KiB.
 const WRITE_BUFFER: usize = 256 << 10;
@@ -42,7 +42,7 @@ struct Client {
 /// read of them already; `peer` says whether the connection has carried messages.
 pub(super) async fn serve(
     runtime: WeakRuntime,
-    stream: TcpStream,
+    stream: Stream,
     first: Bytes,
     address: SocketAddr,
     peer: bool,

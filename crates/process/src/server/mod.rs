@@ -21,10 +21,12 @@ use std::time::Duration;
 pub(crate) use limits::Connections;
 pub use limits::HttpLimits;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::Error;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, WeakRuntime};
+use crate::tls::Stream;
 
 /// Connections that may wait to be accepted; the kernel caps it.
 const BACKLOG: i32 = 65_535;
@@ -67,7 +69,7 @@ pub(crate) async fn accept(runtime: Runtime, listener: TcpListener) {
                 let weak = runtime.downgrade();
                 let shutdown = runtime.shutting_down();
                 runtime.spawn_task(async move {
-                    peer::serve(weak, stream, client, shutdown).await;
+                    serve(weak, stream, client, shutdown).await;
                     drop(permit);
                 });
             }
@@ -78,4 +80,30 @@ pub(crate) async fn accept(runtime: Runtime, listener: TcpListener) {
             }
         }
     }
+}
+
+/// Serves a connection until it ends or the runtime shuts down.
+async fn serve(
+    runtime: WeakRuntime,
+    stream: TcpStream,
+    client: SocketAddr,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let Some(tls) = runtime.upgrade().map(|up| up.tls().cloned()) else {
+        return;
+    };
+    let stream = match tls {
+        None => Stream::Plain(stream),
+        Some(tls) => tokio::select! {
+            accepted = tls.accept(stream, client) => match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::warn!("Refused the connection from {client}: {error}");
+                    return;
+                }
+            },
+            _ = shutdown.wait_for(|down| *down) => return,
+        },
+    };
+    peer::serve(runtime, stream, client, shutdown).await;
 }

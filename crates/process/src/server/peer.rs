@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
 use super::{HttpLimits, answer, client, deliver};
 use crate::http::Response;
 use crate::runtime::WeakRuntime;
+use crate::tls::Stream;
 use crate::wire::{Arrived, Decoder, Incoming, Refusal};
 use crate::{Clock, Time};
 
@@ -25,7 +25,7 @@ const DRAIN: usize = 256 << 10;
 /// Serves a connection until it ends or the runtime shuts down.
 pub(super) async fn serve(
     runtime: WeakRuntime,
-    stream: TcpStream,
+    stream: Stream,
     client: SocketAddr,
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -36,9 +36,11 @@ pub(super) async fn serve(
         return;
     };
     let opened = clock.now();
+    let (reader, writer) = tokio::io::split(stream);
     let peer = Peer {
         runtime,
-        stream,
+        reader,
+        writer,
         client,
         clock,
         limits,
@@ -57,11 +59,13 @@ pub(super) async fn serve(
     match ended {
         Ok(Some(Peer {
             runtime,
-            stream,
+            reader,
+            writer,
             input,
             known,
             ..
         })) => {
+            let stream = reader.unsplit(writer);
             client::serve(runtime, stream, input.freeze(), client, known, shutdown).await;
         }
         Ok(None) => {}
@@ -71,7 +75,8 @@ pub(super) async fn serve(
 
 struct Peer {
     runtime: WeakRuntime,
-    stream: TcpStream,
+    reader: ReadHalf<Stream>,
+    writer: WriteHalf<Stream>,
     client: SocketAddr,
     clock: Clock,
     limits: HttpLimits,
@@ -166,13 +171,13 @@ impl Peer {
     async fn refuse_with(&mut self, response: Response) -> Next {
         self.answer(Err(response), true);
         self.flush().await;
-        if self.stream.shutdown().await.is_ok() {
+        if self.writer.shutdown().await.is_ok() {
             let mut left = DRAIN;
             while left > 0 {
                 self.input.clear();
                 match self
                     .clock
-                    .timeout(answer::DRAIN_TIME, self.stream.read_buf(&mut self.input))
+                    .timeout(answer::DRAIN_TIME, self.reader.read_buf(&mut self.input))
                     .await
                 {
                     Ok(Ok(read)) if read > 0 => left = left.saturating_sub(read),
@@ -200,19 +205,23 @@ impl Peer {
 
     async fn fill_some(&mut self) -> io::Result<Next> {
         self.input.reserve(READ);
-        let (mut reader, mut writer) = self.stream.split();
+        let (reader, writer) = (&mut self.reader, &mut self.writer);
+        let mut unflushed = false;
         loop {
-            if self.output.is_empty() {
+            if self.output.is_empty() && !unflushed {
                 let read = reader.read_buf(&mut self.input).await?;
                 return Ok(if read == 0 { Next::End } else { Next::Go });
             }
             tokio::select! {
                 biased;
-                written = writer.write(&self.output) => match written {
-                    Ok(written) if written > 0 => self.output.advance(written),
+                written = write_or_flush(writer, &self.output) => match written {
+                    Ok(written) => {
+                        unflushed = !self.output.is_empty();
+                        self.output.advance(written);
+                    }
                     // The sender is gone, what it sent is not.
-                    _ => {
-                        self.deaf = true;
+                    Err(_) => {
+                        (self.deaf, unflushed) = (true, false);
                         self.output.clear();
                     }
                 },
@@ -224,9 +233,21 @@ impl Peer {
     }
 
     async fn flush(&mut self) {
-        if !self.deaf && !self.output.is_empty() && self.stream.write_all(&self.output).await.is_err() {
-            self.deaf = true;
+        if !self.deaf && !self.output.is_empty() {
+            let written = self.writer.write_all(&self.output).await;
+            self.deaf = written.is_err() || self.writer.flush().await.is_err();
         }
         self.output.clear();
+    }
+}
+
+/// Writes some of what waits; when nothing does, what has been encrypted already. Loses nothing when it is dropped.
+async fn write_or_flush(writer: &mut WriteHalf<Stream>, output: &[u8]) -> io::Result<usize> {
+    if output.is_empty() {
+        return writer.flush().await.map(|()| 0);
+    }
+    match writer.write(output).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        written => Ok(written),
     }
 }

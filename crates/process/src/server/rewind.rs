@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use crate::tls::Stream;
 use crate::{Clock, Time};
 
 /// What a connection is up to, for the one who closes idle ones.
@@ -79,13 +79,13 @@ impl Drop for Busy {
 
 #[derive(Debug)]
 pub(super) struct Rewind {
-    stream: TcpStream,
+    stream: Stream,
     first: Bytes,
     activity: Arc<Activity>,
 }
 
 impl Rewind {
-    pub(super) const fn new(stream: TcpStream, first: Bytes, activity: Arc<Activity>) -> Self {
+    pub(super) const fn new(stream: Stream, first: Bytes, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             first,
