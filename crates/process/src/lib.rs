@@ -41,7 +41,7 @@ pub use actor::{
 pub use builtin::{Files, Version, files};
 pub use clock::{Clock, Elapsed, Timer};
 pub use duration::{format_duration, parse_duration};
-pub use environment::Environment;
+pub use environment::{Environment, VARIABLES, Variable};
 pub use error::Error;
 pub use hostname::hostname;
 pub use net::SEND_QUEUE_LIMIT;

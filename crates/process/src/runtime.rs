@@ -202,6 +202,12 @@ impl Runtime {
         self.inner.files.get_or_init(Files::new)
     }
 
+    /// Sets the text (Markdown) that `/help` shows for a route of a process, which need not run: for endpoints that
+    /// are served under another name.
+    pub fn describe(&self, id: &str, path: &str, text: impl Into<String>) {
+        self.inner.help.describe(id, path.trim_matches('/'), text.into());
+    }
+
     pub(crate) fn help(&self) -> &Help {
         &self.inner.help
     }

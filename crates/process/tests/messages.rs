@@ -240,3 +240,50 @@ async fn an_id_is_taken_until_its_process_ends() {
         ("p(1)".into(), "p(2)".into(), "q(1)".into())
     );
 }
+
+/// Answers every ping with the next number.
+struct Echo;
+
+impl Process for Echo {
+    fn initialize(&mut self, ctx: &mut Context<Self>) {
+        ctx.install::<Ping>(|_, ctx, from, request| {
+            if request.number > 0 {
+                ctx.send(from, &ping(request.number + 1));
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_request_gets_its_own_answer_and_leaves_nothing_behind() {
+    let (here, there) = (runtime().await, runtime().await);
+    let (near, far) = (
+        here.spawn("echo", Echo).unwrap(),
+        there.spawn("echo", Echo).unwrap(),
+    );
+    let asked = [
+        (near.upid(), 1),
+        (far.upid(), 2),
+        (near.upid(), 3),
+        (far.upid(), 4),
+    ];
+    let answers = asked.map(|(to, number)| here.request::<Ping, Ping>(to, ping(number)));
+    for (answer, (_, number)) in answers.into_iter().zip(asked) {
+        let answer = tokio::time::timeout(Duration::from_secs(20), answer)
+            .await
+            .expect("in time")
+            .unwrap();
+        assert_eq!(answer.number, number + 1);
+    }
+    // One that is never answered ends with who waits for it.
+    let waiting = here.request::<Ping, Ping>(far.upid(), ping(0));
+    assert!(futures_util::FutureExt::now_or_never(waiting).is_none());
+    let gone = async {
+        while (1..=5).any(|number| here.is_running(&format!("__req_res__({number})"))) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone)
+        .await
+        .expect("in time");
+}

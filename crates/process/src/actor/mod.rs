@@ -4,6 +4,7 @@ mod cell;
 mod context;
 mod handle;
 mod message;
+mod request;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! `/help`: the routes of every process, with texts.
+//!
+//! Compat: the page is Markdown in a frame of HTML that carries its own renderer (`marked`, MIT licence, named in the
+//! file), byte for byte as browsers and scripts have got it so far.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +11,13 @@ use serde::Serialize;
 use crate::http::{Body, Request, Response, StatusCode};
 use crate::runtime::Runtime;
 use crate::{Context, Error, Process};
+
+/// The page up to the Markdown, which is a JavaScript string, and after it.
+const HEAD: &str = include_str!("../../assets/help-head.html");
+const TAIL: &str = include_str!("../../assets/help-tail.html");
+
+/// Processes that have help but are not listed.
+const UNLISTED: [&str; 2] = ["__processes__", "help"];
 
 type Routes = BTreeMap<String, String>;
 
@@ -116,7 +126,8 @@ fn help(processes: &BTreeMap<String, Routes>, request: &Request) -> Response {
     match Form::of(request) {
         Form::Json => json(&shown, request.jsonp()),
         Form::Markdown => typed("text/x-markdown", markdown(&shown)),
-        Form::Html => typed("text/html", html(&shown)),
+        Form::Html if id.is_empty() => typed("text/html", page(&listing(&shown))),
+        Form::Html => typed("text/html", page(&markdown(&shown))),
     }
 }
 
@@ -159,30 +170,26 @@ fn markdown(shown: &BTreeMap<&str, Routes>) -> String {
     out
 }
 
-fn html(shown: &BTreeMap<&str, Routes>) -> String {
-    let mut out = String::from("<!DOCTYPE html>\n<html><head><title>Help</title></head><body>\n");
-    for (id, routes) in shown {
-        let id = escape(id);
-        put!(&mut out, "<h1>{id}</h1>\n");
-        for (route, text) in routes {
-            let route = escape(route);
-            let slash = if route.is_empty() { "" } else { "/" };
-            put!(
-                &mut out,
-                "<h2><a href=\"/{id}{slash}{route}\">/{id}{slash}{route}</a></h2>\n"
-            );
-            put!(&mut out, "<p>{}</p>\n", escape(text));
-        }
+/// The processes, each with a link to its help.
+fn listing(shown: &BTreeMap<&str, Routes>) -> String {
+    let listed = || shown.keys().filter(|id| !UNLISTED.contains(id));
+    let mut out = String::from("## HELP\n");
+    for id in listed() {
+        put!(&mut out, "> [/{id}][{id}]\n");
     }
-    out.push_str("</body></html>\n");
+    out.push('\n');
+    for id in listed() {
+        put!(&mut out, "[{id}]: help/{id}\n");
+    }
     out
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+/// Markdown as a page. No text of it can end the script it stands in, nor be taken for HTML by the renderer.
+fn page(markdown: &str) -> String {
+    let escaped = markdown.replace('&', "&amp;").replace('<', "&lt;");
+    // A string is always written.
+    let string = serde_json::to_string(&escaped).unwrap_or_default();
+    [HEAD, &string, TAIL].concat()
 }
 
 struct HelpProcess;
@@ -234,9 +241,51 @@ mod tests {
                 .1
                 .starts_with("# master\n\n## /master/health\n")
         );
-        assert!(ask("/help/slave%281%29", "").1.contains("<h1>slave(1)</h1>"));
-        assert!(ask("/help/master", "").1.contains("&lt;whether&gt;"));
+        assert!(
+            ask("/help/slave%281%29", "")
+                .1
+                .contains("# slave(1)\\n\\n## /slave(1)/state\\n")
+        );
+        assert!(
+            ask("/help/master", "")
+                .1
+                .contains("Says &lt;whether> it is well.")
+        );
         assert_eq!(ask("/help/nobody", "").0, 400);
         assert_eq!(ask("/help/master/nothing", "").0, 400);
+    }
+
+    /// The page of a real master with these processes.
+    #[test]
+    fn the_list_of_processes_is_the_recorded_page() {
+        let known = Help::new();
+        let ids = [
+            "allocator",
+            "files",
+            "logging",
+            "master",
+            "metrics",
+            "profiler",
+            "registrar(1)",
+            "system",
+            "version",
+        ];
+        for id in ids.into_iter().chain(UNLISTED) {
+            known.add_route(id, "x");
+        }
+        let response = help(&known.snapshot(), &Request::new(Method::GET, "/help", ""));
+        let body = response.body.to_bytes().unwrap();
+        let links: String = ids.map(|id| format!("> [/{id}][{id}]\\n")).concat();
+        let targets: String = ids.map(|id| format!("[{id}]: help/{id}\\n")).concat();
+        let text = std::str::from_utf8(&body).unwrap();
+        assert_eq!(
+            text.strip_prefix(HEAD).and_then(|text| text.strip_suffix(TAIL)),
+            Some(format!("\"## HELP\\n{links}\\n{targets}\"").as_str())
+        );
+        // What a real one said.
+        assert_eq!(
+            (body.len(), response.headers["content-type"].to_str().unwrap()),
+            (14_946, "text/html")
+        );
     }
 }

@@ -1,11 +1,11 @@
-//! `/metrics/snapshot`.
+//! `/metrics/snapshot`, and `/metrics` for scrapers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{denied, readonly};
-use crate::http::{Reply, Request, Response};
-use crate::metrics::RateLimit;
+use crate::http::{Reply, Request, Response, StatusCode};
+use crate::metrics::{RateLimit, openmetrics};
 use crate::runtime::Runtime;
 use crate::{Context, Error, Process, Time, parse_duration};
 
@@ -18,6 +18,11 @@ struct MetricsProcess {
 impl Process for MetricsProcess {
     fn initialize(&mut self, ctx: &mut Context<Self>) {
         readonly(ctx, "/snapshot", Self::snapshot);
+        readonly(ctx, "/", Self::scrape);
+        ctx.describe(
+            "/",
+            "Gives the current metrics as OpenMetrics. Query: `timeout=<duration>` leaves out what takes longer.",
+        );
         ctx.describe(
             "/snapshot",
             "Gives the current metrics. Query: `timeout=<duration>` leaves out what takes longer, `jsonp`.",
@@ -37,6 +42,34 @@ impl MetricsProcess {
     }
 
     fn snapshot(&mut self, ctx: &mut Context<Self>, request: Request) -> Reply {
+        self.answer(ctx, request, |values, request| {
+            // JSON has no word for the others.
+            let finite: BTreeMap<&str, f64> = values
+                .iter()
+                .filter(|(_, v)| v.is_finite())
+                .map(|(k, v)| (k.as_str(), *v))
+                .collect();
+            Response::json_value(&finite, request.jsonp())
+        })
+    }
+
+    fn scrape(&mut self, ctx: &mut Context<Self>, request: Request) -> Reply {
+        if !request.tail().is_empty() {
+            return Response::not_found().into();
+        }
+        self.answer(ctx, request, |values, _| {
+            Response::with_body(StatusCode::OK, openmetrics::write(values))
+                .header("content-type", openmetrics::CONTENT_TYPE)
+        })
+    }
+
+    /// Answers with the values, when there is a permit and they are there.
+    fn answer(
+        &mut self,
+        ctx: &Context<Self>,
+        request: Request,
+        response: fn(&BTreeMap<String, f64>, &Request) -> Response,
+    ) -> Reply {
         if let Some(denied) = denied(ctx, &request) {
             return denied.into();
         }
@@ -53,14 +86,7 @@ impl MetricsProcess {
             if !wait.is_zero() {
                 clock.sleep(wait).await;
             }
-            let values = metrics.snapshot(&clock, timeout).await;
-            // JSON has no word for the others.
-            let finite: BTreeMap<&str, f64> = values
-                .iter()
-                .filter(|(_, v)| v.is_finite())
-                .map(|(k, v)| (k.as_str(), *v))
-                .collect();
-            Response::json_value(&finite, request.jsonp())
+            response(&metrics.snapshot(&clock, timeout).await, &request)
         })
     }
 }

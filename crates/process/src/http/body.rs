@@ -32,6 +32,8 @@ pub enum Body {
     Slices(VecDeque<Bytes>),
     /// A file's content as it is when the response is sent; 404 if it is missing or a directory.
     File(PathBuf),
+    /// The content of a file that is open already, from where it stands; 404 if it is a directory.
+    Open(std::fs::File),
     /// A stream; every frame becomes one chunk.
     Stream(BoxBody),
 }
@@ -62,7 +64,7 @@ impl Body {
             Self::Empty => Some(0),
             Self::Full(bytes) => Some(bytes.len()),
             Self::Slices(slices) => Some(slices.iter().map(Bytes::len).sum()),
-            Self::File(_) | Self::Stream(_) => None,
+            Self::File(_) | Self::Open(_) | Self::Stream(_) => None,
         }
     }
 
@@ -77,7 +79,7 @@ impl Body {
             Self::Empty => Some(Bytes::new()),
             Self::Full(bytes) => Some(bytes.clone()),
             Self::Slices(slices) => Some(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),
-            Self::File(_) | Self::Stream(_) => None,
+            Self::File(_) | Self::Open(_) | Self::Stream(_) => None,
         }
     }
 }
@@ -89,6 +91,7 @@ impl fmt::Debug for Body {
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             Self::Slices(slices) => write!(f, "Slices({} slices)", slices.len()),
             Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Open(_) => f.write_str("Open"),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }
@@ -158,6 +161,7 @@ impl http_body::Body for Body {
             Self::File(path) => {
                 Poll::Ready(Some(Err(BodyError(format!("{} was not opened", path.display())))))
             }
+            Self::Open(_) => Poll::Ready(Some(Err(BodyError("a file was not read".to_owned())))),
             Self::Stream(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -165,7 +169,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Stream(body) => body.is_end_stream(),
-            Self::File(_) => false,
+            Self::File(_) | Self::Open(_) => false,
             Self::Empty | Self::Full(_) | Self::Slices(_) => self.is_empty(),
         }
     }

@@ -1,5 +1,7 @@
 //! Counters, gauges and timers, by Mesos's names (facts: libprocess-wire, section 6; metrics.tsv).
 
+pub(crate) mod openmetrics;
+mod rules;
 mod series;
 mod timer;
 

@@ -136,7 +136,7 @@ fn compress(body: &Body) -> Result<Bytes, Body> {
     match body {
         Body::Full(bytes) => feed(bytes)?,
         Body::Slices(slices) => slices.iter().try_for_each(|slice| feed(slice))?,
-        Body::Empty | Body::File(_) | Body::Stream(_) => {}
+        Body::Empty | Body::File(_) | Body::Open(_) | Body::Stream(_) => {}
     }
     encoder.finish().map(Bytes::from).map_err(|_| Body::Empty)
 }
@@ -148,13 +148,25 @@ async fn open_file(response: Response) -> Response {
     let Response {
         status,
         mut headers,
-        body: Body::File(path),
+        body,
         closer,
-    } = response
-    else {
-        return response;
+    } = response;
+    let (file, kind) = match body {
+        Body::File(path) => (
+            tokio::fs::File::open(&path).await,
+            crate::http::by_extension(&path),
+        ),
+        Body::Open(file) => (Ok(tokio::fs::File::from_std(file)), None),
+        body => {
+            return Response {
+                status,
+                headers,
+                body,
+                closer,
+            };
+        }
     };
-    let Ok(file) = tokio::fs::File::open(&path).await else {
+    let Ok(file) = file else {
         return Response::not_found();
     };
     let length = match file.metadata().await {
@@ -163,7 +175,7 @@ async fn open_file(response: Response) -> Response {
     };
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     if !headers.contains_key(CONTENT_TYPE)
-        && let Some(kind) = crate::http::by_extension(&path)
+        && let Some(kind) = kind
     {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }

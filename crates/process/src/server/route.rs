@@ -107,6 +107,31 @@ mod tests {
         assert_eq!(route("/x", None, |_| false).unwrap_err().status.as_u16(), 404);
     }
 
+    /// CVE-2017-7687: a path that does not decode.
+    #[test]
+    fn every_form_of_an_escape_is_routed_or_refused() {
+        for first in 0..=0x7fu8 {
+            for second in 0..=0x7fu8 {
+                let (first, second) = (char::from(first), char::from(second));
+                for path in [
+                    format!("/%{first}{second}"),
+                    format!("/m%{first}{second}/x"),
+                    format!("/%{first}"),
+                    format!("/a%c3%{first}{second}"),
+                    format!("/%e0%80%{first}{second}"),
+                ] {
+                    let status = route(&path, None, |_| false).unwrap_err().status.as_u16();
+                    let decodes = decode_component(path.split('/').nth(1).unwrap()).is_some();
+                    assert_eq!(status, if decodes { 404 } else { 400 }, "{path:?}");
+                    assert_eq!(
+                        crate::http::Query::parse(&path).is_some(),
+                        decode_component(&path).is_some()
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn disabled_endpoints() {
         let rules = ["/metrics/snapshot".to_owned(), "/state".to_owned()];

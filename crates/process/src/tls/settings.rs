@@ -7,7 +7,7 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{CipherSuite, NamedGroup, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::Error;
-use crate::environment::boolean;
+use crate::environment::{BROKEN_VERSION, boolean};
 
 /// The list that Mesos takes when none is given: it counts as none.
 const MESOS_CIPHERS: &str = "AES128-SHA:AES256-SHA:RC4-SHA:DHE-RSA-AES128-SHA:DHE-DSS-AES128-SHA:\
@@ -175,10 +175,7 @@ impl Settings {
         for old in ["SSL_V3", "TLS_V1_0", "TLS_V1_1"] {
             let key = format!("ENABLE_{old}");
             if flag(&key, false)? {
-                return Err(refuse(
-                    &key,
-                    "this version of the protocol is broken and not available".to_owned(),
-                ));
+                return Err(refuse(&key, BROKEN_VERSION.to_owned()));
             }
         }
         settings.tls_1_2 = flag("ENABLE_TLS_V1_2", true)?;

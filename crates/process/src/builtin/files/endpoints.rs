@@ -1,6 +1,7 @@
 //! `/files/browse`, `/files/read`, `/files/download`, `/files/debug`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -125,8 +126,8 @@ fn read(files: &Files, request: &Request) -> Result<Response, FilesError> {
 
 fn download(files: &Files, request: &Request) -> Result<Response, FilesError> {
     let path = path_of(files, request)?;
-    let real = files.resolve(path)?;
-    if !real.is_file() {
+    let (file, metadata) = files.open(path)?;
+    if metadata.is_dir() {
         return Err(FilesError::Invalid("Cannot download a directory.\n".to_owned()));
     }
     let name = path
@@ -134,8 +135,8 @@ fn download(files: &Files, request: &Request) -> Result<Response, FilesError> {
         .find(|part| !part.is_empty())
         .unwrap_or("file")
         .replace(['"', '\r', '\n'], "_");
-    let kind = by_extension(&real).unwrap_or("application/octet-stream");
-    let response = Response::with_body(StatusCode::OK, Body::File(real)).header("content-type", kind);
+    let kind = by_extension(Path::new(path)).unwrap_or("application/octet-stream");
+    let response = Response::with_body(StatusCode::OK, Body::Open(file)).header("content-type", kind);
     Ok(response.header("content-disposition", &format!("attachment; filename=\"{name}\"")))
 }
 

@@ -5,8 +5,10 @@ mod info;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -122,20 +124,25 @@ impl Files {
     /// # Errors
     /// [`FilesError::NotFound`] when nothing is there, [`FilesError::Invalid`] when it leads outside.
     pub fn resolve(&self, virtual_path: &str) -> Result<PathBuf, FilesError> {
+        self.resolve_within(virtual_path).map(|(_, path)| path)
+    }
+
+    /// The real path of what is attached, and that of what is asked for within it.
+    fn resolve_within(&self, virtual_path: &str) -> Result<(PathBuf, PathBuf), FilesError> {
         let (root, below) = self.find(virtual_path).ok_or(FilesError::NotFound)?;
         let missing = |_| FilesError::NotFound;
         let root = root.path.canonicalize().map_err(missing)?;
         if below.is_empty() {
-            return Ok(root);
+            return Ok((root.clone(), root));
         }
         if below.contains('\0') {
             return Err(FilesError::NotFound);
         }
         let path = root.join(below).canonicalize().map_err(missing)?;
         if path.starts_with(&root) {
-            Ok(path)
+            Ok((root, path))
         } else {
-            Err(FilesError::Invalid("Resolved path is inaccessible".to_owned()))
+            Err(outside())
         }
     }
 
@@ -161,8 +168,13 @@ impl Files {
     /// # Errors
     /// As [`Files::resolve`].
     pub fn list(&self, virtual_path: &str) -> Result<Vec<FileInfo>, FilesError> {
-        let real = self.resolve(virtual_path)?;
-        let Ok(entries) = std::fs::read_dir(&real) else {
+        let (root, real) = self.resolve_within(virtual_path)?;
+        let (folder, metadata) = open_within(&root, &real)?;
+        if !metadata.is_dir() {
+            return Ok(Vec::new());
+        }
+        // By its descriptor: the path may lead elsewhere by now.
+        let Ok(entries) = std::fs::read_dir(by_descriptor(&folder)) else {
             return Ok(Vec::new());
         };
         let mut found: Vec<FileInfo> = entries
@@ -186,9 +198,12 @@ impl Files {
         offset: u64,
         length: Option<usize>,
     ) -> Result<FileData, FilesError> {
-        let real = self.resolve(virtual_path)?;
         let unreadable = |error: io::Error| FilesError::Invalid(format!("Failed to read the file: {error}"));
-        let (mut file, size) = open(&real).map_err(unreadable)?.ok_or_else(is_directory)?;
+        let (mut file, metadata) = self.open(virtual_path)?;
+        if metadata.is_dir() {
+            return Err(FilesError::Invalid("Cannot read from a directory".to_owned()));
+        }
+        let size = metadata.len();
         let mut data = Vec::new();
         let length = length.map_or(READ_LIMIT, |length| length.min(READ_LIMIT));
         if offset < size && length > 0 {
@@ -199,23 +214,51 @@ impl Files {
         }
         Ok(FileData { size, offset, data })
     }
+
+    /// Opens a regular file or a directory.
+    fn open(&self, virtual_path: &str) -> Result<(File, Metadata), FilesError> {
+        let (root, real) = self.resolve_within(virtual_path)?;
+        open_within(&root, &real)
+    }
 }
 
-fn is_directory() -> FilesError {
-    FilesError::Invalid("Cannot read from a directory".to_owned())
+fn outside() -> FilesError {
+    FilesError::Invalid("Resolved path is inaccessible".to_owned())
 }
 
-/// Opens a regular file; `None` for a directory.
-fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
-    let metadata = std::fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Ok(None);
+/// Linux's flag for opening without waiting for the other end of a pipe.
+const O_NONBLOCK: i32 = 0o4000;
+
+/// Opens a regular file or a directory that must lie within `root`. Who may write there may exchange any part of the
+/// path for a link while we look; what counts is therefore what was opened.
+fn open_within(root: &Path, path: &Path) -> Result<(File, Metadata), FilesError> {
+    let unreadable = |error: io::Error| FilesError::Invalid(format!("Failed to open the file: {error}"));
+    let is_plain = |metadata: &Metadata| metadata.is_file() || metadata.is_dir();
+    let odd = || unreadable(io::Error::other("not a regular file"));
+    // Opening some devices does something already.
+    if !is_plain(&std::fs::metadata(path).map_err(|_| FilesError::NotFound)?) {
+        return Err(odd());
     }
-    if !metadata.is_file() {
-        // Opening a pipe could block for ever.
-        return Err(io::Error::other("not a regular file"));
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)
+        .map_err(unreadable)?;
+    let opened = std::fs::read_link(by_descriptor(&file)).map_err(unreadable)?;
+    if !opened.starts_with(root) {
+        return Err(outside());
     }
-    Ok(Some((File::open(path)?, metadata.len())))
+    let metadata = file.metadata().map_err(unreadable)?;
+    if is_plain(&metadata) {
+        Ok((file, metadata))
+    } else {
+        Err(odd())
+    }
+}
+
+/// A path to what is open.
+fn by_descriptor(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Slashes in one form: one at each boundary, none at the end.
@@ -270,6 +313,28 @@ mod tests {
             files.resolve("/run/1/../secret"),
             Err(FilesError::Invalid(_))
         ));
+    }
+
+    #[test]
+    fn a_path_that_is_exchanged_after_the_look_leads_nowhere() {
+        let (dir, _files) = sandbox();
+        let root = dir.path().join("sandbox").canonicalize().unwrap();
+        // As if these had been plain when they were resolved.
+        std::os::unix::fs::symlink(dir.path(), root.join("folder")).unwrap();
+        for below in ["link", "folder", "folder/secret"] {
+            let refused = open_within(&root, &root.join(below)).unwrap_err();
+            assert_eq!(refused, outside(), "{below}");
+        }
+        assert!(open_within(&root, &root.join("stdout")).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_without_waiting() {
+        let (_dir, files) = sandbox();
+        files.attach("/null", "/dev/null");
+        let refused = files.read("/null", 0, None).unwrap_err();
+        assert!(matches!(refused, FilesError::Invalid(text) if text.contains("not a regular file")));
+        assert!(files.list("/null").is_err());
     }
 
     #[test]

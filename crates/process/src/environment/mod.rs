@@ -1,7 +1,13 @@
 //! Settings from `LIBPROCESS_*` variables (facts: libprocess-wire, section 4).
 
+mod variables;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub(crate) use variables::BROKEN_VERSION;
+use variables::{NO_HEAP_PROFILE, NO_PROFILER};
+pub use variables::{VARIABLES, Variable};
 
 use crate::duration::parse_duration;
 use crate::metrics::RateLimit;
@@ -105,6 +111,8 @@ impl Environment {
                 self.num_worker_threads = Some(threads);
             }
             "METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT" => self.metrics_rate_limit = rate_limit(value)?,
+            "MEMORY_PROFILING" if boolean(value)? => return Err(NO_HEAP_PROFILE.to_owned()),
+            "ENABLE_PROFILER" if value == "1" => return Err(NO_PROFILER.to_owned()),
             _ => {}
         }
         Ok(())
