@@ -81,10 +81,7 @@ fn refused_variables_are_refused_with_their_sentence() {
     for variable in VARIABLES {
         let Some(why) = variable.refused else { continue };
         let error = error(variable.name, "1").expect(variable.name);
-        assert_eq!(
-            error,
-            format!("bad value '1' for {}: {why}", variable.name)
-        );
+        assert_eq!(error, format!("bad value '1' for {}: {why}", variable.name));
     }
 }
 
