@@ -16,9 +16,7 @@ fn main() {
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
     if let Some((branch, sha)) = commit(release) {
         println!("cargo::rustc-env=TIANGONG_GIT_SHA={sha}");
-        if let Some(branch) = branch {
-            println!("cargo::rustc-env=TIANGONG_GIT_BRANCH={branch}");
-        }
+        println!("cargo::rustc-env=TIANGONG_GIT_BRANCH={branch}");
     }
 }
 
@@ -55,15 +53,16 @@ fn build_time() -> u64 {
     fixed.unwrap_or_else(|| now.map_or(0, |since| since.as_secs()))
 }
 
-/// The branch, if HEAD is on one, and the commit.
-fn commit(follow: bool) -> Option<(Option<String>, String)> {
+/// The branch and the commit.
+fn commit(follow: bool) -> Option<(String, String)> {
     let git = git_directory(Path::new(&std::env::var("CARGO_MANIFEST_DIR").ok()?))?;
     let head = std::fs::read_to_string(git.join("HEAD")).ok()?.trim().to_owned();
     if follow {
         println!("cargo::rerun-if-changed={}", git.join("HEAD").display());
     }
     let Some(branch) = head.strip_prefix("ref: ") else {
-        return Some((None, head));
+        // On no branch: as git names that itself.
+        return Some(("HEAD".to_owned(), head));
     };
     // In a linked work tree, branches lie with the main one.
     let common = std::fs::read_to_string(git.join("commondir"))
@@ -81,7 +80,7 @@ fn commit(follow: bool) -> Option<(Option<String>, String)> {
             .find(|line| line.ends_with(&format!(" {branch}")))?;
         line.split(' ').next().map(str::to_owned)
     })?;
-    Some((Some(branch.to_owned()), sha))
+    Some((branch.to_owned(), sha))
 }
 
 /// The directory with HEAD, found from a directory in the work tree upwards.
