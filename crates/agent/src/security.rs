@@ -95,7 +95,7 @@ impl Security {
 /// The lists that `--acls` gives. Executors that prove who they are may touch nothing but their own containers, with
 /// lists or without.
 fn authorizer(flags: &Values, executors: bool) -> Result<Authorizer, Error> {
-    let Some(text) = flags.text("acls").or(executors.then_some("{}")) else {
+    let Some(text) = flags.text("acls").or_else(|| executors.then_some("{}")) else {
         return Ok(Authorizer::open());
     };
     let acls = Acls::parse(text).map_err(Error::Security)?;

@@ -109,9 +109,12 @@ impl AgentProcess {
                 answer.get_resource_providers = Some(response::GetResourceProviders::default());
             }),
             Type::LaunchNestedContainer => {
-                self.launch_container(call.launch_nested_container.unwrap_or_default().into())
+                let launch = call.launch_nested_container.unwrap_or_default();
+                self.launch_container(ctx, launch.into())
             }
-            Type::LaunchContainer => self.launch_container(call.launch_container.unwrap_or_default().into()),
+            Type::LaunchContainer => {
+                self.launch_container(ctx, call.launch_container.unwrap_or_default().into())
+            }
             Type::LaunchNestedContainerSession => {
                 let launch = call.launch_nested_container_session.unwrap_or_default();
                 self.launch_session(ctx, launch.into(), media)

@@ -22,6 +22,9 @@ use crate::process::AgentProcess;
 /// Time between two answers of `/monitor/statistics`.
 const STATISTICS_INTERVAL: Duration = Duration::from_millis(500);
 
+/// The longest that a request for statistics waits for its turn.
+const STATISTICS_WAIT: Duration = Duration::from_secs(30);
+
 /// One container and whose it is.
 struct Entry {
     framework: v1::FrameworkId,
@@ -96,6 +99,9 @@ impl AgentProcess {
         let containerizer = Arc::clone(&self.containerizer);
         // Compat: at most two answers a second; who asks more often waits.
         let turn = self.statistics_turn.max(ctx.now());
+        if turn.since(ctx.now()) > STATISTICS_WAIT {
+            return Response::unavailable("Too many requests for statistics").into();
+        }
         self.statistics_turn = turn + STATISTICS_INTERVAL;
         let (clock, wait) = (ctx.runtime().clock().clone(), turn.since(ctx.now()));
         Reply::later(async move {

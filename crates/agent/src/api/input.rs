@@ -15,7 +15,7 @@ use proto::v1::agent::{ProcessIo, process_io};
 use proto::{ContentType, v1};
 use recordio::{Decoder, Limits};
 
-use super::media::{Media, RECORDIO, not_acceptable};
+use super::media::{Media, RECORDIO, Refusal, not_acceptable};
 use super::nested::unknown;
 use super::session::not_attached;
 use super::validation;
@@ -43,7 +43,7 @@ impl AgentProcess {
         Reply::later(async move {
             let id = match first(&clock, &mut records, accepted).await {
                 Ok(id) => id,
-                Err(refusal) => return refusal,
+                Err(refusal) => return *refusal,
             };
             let asked = id.clone();
             let known = handle.call(move |this, _| {
@@ -86,27 +86,27 @@ impl Records {
     }
 
     /// The next call; none at the end of the body.
-    async fn next(&mut self) -> Result<Option<Call>, Response> {
+    async fn next(&mut self) -> Result<Option<Call>, Refusal> {
         loop {
             match self.decoder.decode(&mut self.chunk) {
                 Ok(Some(record)) => return self.call(record).map(Some),
                 Ok(None) => {}
-                Err(error) => return Err(Response::bad_request(error.to_string())),
+                Err(error) => return Err(Response::bad_request(error.to_string()).into()),
             }
             match self.stream.next().await {
                 Some(Ok(chunk)) => self.chunk = chunk,
-                Some(Err(error)) => return Err(Response::bad_request(error.to_string())),
+                Some(Err(error)) => return Err(Response::bad_request(error.to_string()).into()),
                 None => {
                     return match self.decoder.finish() {
                         Ok(()) => Ok(None),
-                        Err(error) => Err(Response::bad_request(error.to_string())),
+                        Err(error) => Err(Response::bad_request(error.to_string()).into()),
                     };
                 }
             }
         }
     }
 
-    fn call(&self, record: Bytes) -> Result<Call, Response> {
+    fn call(&self, record: Bytes) -> Result<Call, Refusal> {
         let call: Call = self
             .kind
             .decode(record)
@@ -118,7 +118,7 @@ impl Records {
 }
 
 /// Reads the first record: the container that is meant.
-async fn first(clock: &Clock, records: &mut Records, accepted: Media) -> Result<v1::ContainerId, Response> {
+async fn first(clock: &Clock, records: &mut Records, accepted: Media) -> Result<v1::ContainerId, Refusal> {
     let call = clock
         .timeout(FIRST, records.next())
         .await
@@ -130,20 +130,19 @@ async fn first(clock: &Clock, records: &mut Records, accepted: Media) -> Result<
             "Streaming 'Content-Type' {RECORDIO} is not supported for {} call",
             kind.as_str_name()
         );
-        return Err(Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+        return Err(Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into());
     }
     if accepted.is_stream() {
         let text = format!(
             "Streaming response is not supported for {} call",
             kind.as_str_name()
         );
-        return Err(*not_acceptable(text));
+        return Err(not_acceptable(text));
     }
     let attach = call.attach_container_input.unwrap_or_default();
     if attach.r#type() != RecordType::ContainerId {
-        return Err(Response::bad_request(
-            "Expecting 'attach_container_input.type' to be CONTAINER_ID",
-        ));
+        let text = "Expecting 'attach_container_input.type' to be CONTAINER_ID";
+        return Err(Response::bad_request(text).into());
     }
     Ok(attach.container_id.unwrap_or_default())
 }
@@ -159,7 +158,7 @@ async fn pass(records: &mut Records, input: &ContainerInput) -> Response {
         let attach = match call {
             Ok(Some(call)) => call.attach_container_input.unwrap_or_default(),
             Ok(None) => return Response::ok(),
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let record = match input_of(attach) {
             Ok(record) => record,

@@ -113,6 +113,7 @@ fn values(this: &AgentProcess, now: Time) -> Vec<(String, f64)> {
         slave(name, count as f64);
     }
     amounts(core, &mut slave);
+    let fetcher = this.containerizer.fetcher_metrics();
     for (name, value) in [
         (
             "containerizer/mesos/container_destroy_errors",
@@ -120,14 +121,18 @@ fn values(this: &AgentProcess, now: Time) -> Vec<(String, f64)> {
         ),
         (
             "containerizer/fetcher/task_fetches_succeeded",
-            this.containers.fetches_succeeded as f64,
+            fetcher.succeeded as f64,
+        ),
+        ("containerizer/fetcher/task_fetches_failed", fetcher.failed as f64),
+        (
+            "containerizer/fetcher/cache_size_total_bytes",
+            fetcher.cache_total as f64,
         ),
         (
-            "containerizer/fetcher/task_fetches_failed",
-            this.containers.fetches_failed as f64,
+            "containerizer/fetcher/cache_size_used_bytes",
+            fetcher.cache_used as f64,
         ),
-        // There is no cache and no provider can subscribe: dashboards find the names all the same.
-        ("containerizer/fetcher/cache_size_used_bytes", 0.0),
+        // No provider can subscribe: dashboards find the names all the same.
         ("resource_provider_manager/subscribed", 0.0),
         ("resource_provider_manager/events/subscribe", 0.0),
         ("resource_provider_manager/events/disconnect", 0.0),

@@ -1,8 +1,10 @@
 //! Launching, awaiting, killing and removing containers that are no executor's own: nested ones and standalone ones
 //! (facts: agent-http, sections 3.2, 3.3 and 5).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use ::process::Context;
 use ::process::http::{Reply, Response, StatusCode};
 use containerizer::{ContainerClass, ContainerConfig, Error, Launched, Termination};
 use proto::v1::agent::call::{LaunchContainer, LaunchNestedContainer, LaunchNestedContainerSession};
@@ -66,12 +68,15 @@ impl AgentProcess {
     pub(super) fn config_of(&self, launch: Launch) -> ContainerConfig {
         let config = self.core.config();
         let standalone = launch.id.parent.is_none();
+        let directory = if standalone {
+            paths::standalone(&config.work_dir, &launch.id.value)
+        } else {
+            PathBuf::new()
+        };
         ContainerConfig {
             user: launch.command.user.clone().filter(|_| config.switch_user),
             command: launch.command,
-            directory: standalone
-                .then(|| paths::standalone(&config.work_dir, &launch.id.value))
-                .unwrap_or_default(),
+            directory,
             class: launch.class,
             standalone,
             resources: launch.resources,
@@ -81,14 +86,21 @@ impl AgentProcess {
     }
 
     /// Launches a container; answered when it runs.
-    pub(super) fn launch_container(&self, launch: Launch) -> Reply {
+    pub(super) fn launch_container(&self, ctx: &Context<Self>, launch: Launch) -> Reply {
         let id = launch.id.clone();
         if id.parent.is_none() && self.is_executors(&id) {
             return Response::accepted().into();
         }
         let config = self.config_of(launch);
         let containerizer = Arc::clone(&self.containerizer);
-        Reply::later(async move { launched(containerizer.launch(&id, config).await) })
+        let handle = ctx.handle();
+        Reply::later(async move {
+            let outcome = containerizer.launch(&id, config).await;
+            if matches!(outcome, Ok(Launched::Success { .. })) {
+                handle.dispatch(move |this, ctx| this.collect_when_ended(ctx, id));
+            }
+            launched(outcome)
+        })
     }
 
     /// Answered when a container has ended. `deprecated`: the call has its old name, and so has the answer.

@@ -69,7 +69,7 @@ impl AgentProcess {
     }
 
     /// The executor whose container is the outermost one of an id.
-    pub(super) fn owner(&self, id: &v1::ContainerId) -> Option<(&Framework, &Executor)> {
+    pub(crate) fn owner(&self, id: &v1::ContainerId) -> Option<(&Framework, &Executor)> {
         let mut root = id;
         while let Some(parent) = &root.parent {
             root = parent;

@@ -12,7 +12,7 @@
 //! limit: [`executor::MAX_COMPLETED_TASKS`], [`framework::MAX_COMPLETED_FRAMEWORKS`],
 //! [`status_updates::MAX_PENDING`] and the flags. Maps that are iterated are ordered: same inputs, same outputs.
 //!
-//! Absent here: operations on resources, resource providers, draining, oversubscription, authorization.
+//! Absent here: operations on resources, resource providers, draining, oversubscription.
 
 mod acknowledgements;
 mod agent;

@@ -102,7 +102,7 @@ const AGENT: &[Flag] = &[
     Flag::new("frameworks_home", Kind::Text, "", "Prefix for relative executor URIs"),
     Flag::new("gc_delay", Kind::Duration, "1weeks", "Longest time finished sandboxes are kept"),
     Flag::new("gc_disk_headroom", Kind::Double, "0.1", "Headroom in age = gc_delay * max(0, 1 - headroom - usage); 0.0..1.0"),
-    Flag::new("gc_non_executor_container_sandboxes", Kind::Bool, "false", "Also GC sandboxes of nested/standalone containers on termination").refused("there are no such containers"),
+    Flag::new("gc_non_executor_container_sandboxes", Kind::Bool, "false", "Also GC sandboxes of nested/standalone containers on termination"),
     Flag::optional("hadoop_home", Kind::Text, "Hadoop installation for hdfs fetching; else HADOOP_HOME or PATH").refused("nothing is fetched from HDFS"),
     Flag::optional("hooks", Kind::Text, "Hook modules to install").refused(MODULES),
     Flag::optional("host_path_volume_force_creation", Kind::Text, "Directories below which missing host_path volumes are created").refused(DISK),

@@ -9,6 +9,7 @@ use ::process::http::Principal;
 use ::process::metrics::Counter;
 use ::process::{Context, Time};
 use auth::{Action, Object};
+use proto::v1;
 
 use super::AgentProcess;
 use crate::core::{Discarded, Run, paths};
@@ -112,6 +113,40 @@ impl AgentProcess {
         }
         let trash = folders(&writer::trash(self.disk.work_dir()));
         drop(tokio::task::spawn_blocking(move || gc::remove(&trash)));
+    }
+
+    /// Schedules the sandbox of a container that is no executor's own for removal once it has ended, if the flag asks for
+    /// that; else it stays as long as its executor's, and a standalone container's for ever.
+    pub(crate) fn collect_when_ended(&self, ctx: &Context<Self>, id: v1::ContainerId) {
+        if !self.info.flags.bool("gc_non_executor_container_sandboxes") {
+            return;
+        }
+        let Some(root) = self.root_sandbox(&id) else {
+            return;
+        };
+        let Ok(sandbox) = containerizer::sandbox_of(&root, &id) else {
+            return;
+        };
+        let containerizer = Arc::clone(&self.containerizer);
+        let ended = async move { containerizer.wait(&id).await };
+        ctx.then(ended, move |this, ctx, _| {
+            if let Some(changed) = changed(&sandbox) {
+                this.garbage.schedule.add(sandbox, ctx.now(), changed);
+            }
+        });
+    }
+
+    /// The sandbox of the outermost container of an id.
+    fn root_sandbox(&self, id: &v1::ContainerId) -> Option<PathBuf> {
+        if let Some((_, executor)) = self.owner(id) {
+            return Some(executor.directory.clone());
+        }
+        let mut root = id;
+        while let Some(parent) = &root.parent {
+            root = parent;
+        }
+        let path = paths::standalone(self.disk.work_dir(), &root.value);
+        path.exists().then_some(path)
     }
 
     /// Shows a sandbox under its three names (facts: agent-disk, section 6).

@@ -35,8 +35,6 @@ pub(crate) type Outcome = Option<Result<(), Arc<Error>>>;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ContainerCounts {
     pub(crate) destroy_errors: u64,
-    pub(crate) fetches_succeeded: u64,
-    pub(crate) fetches_failed: u64,
 }
 
 /// An executor's event stream.

@@ -74,6 +74,9 @@ impl AgentProcess {
                             "containers recovered"
                         );
                         this.step(ctx, Input::ContainersRecovered);
+                        for id in found.nested.into_iter().chain(found.standalone) {
+                            this.collect_when_ended(ctx, id);
+                        }
                     }
                     Err(error) => this.finish(ctx, Err(Error::Containers(error))),
                 });
@@ -178,11 +181,9 @@ impl AgentProcess {
         self.show_sandbox(ctx, run);
         let containerizer = Arc::clone(&self.containerizer);
         let id = container.to_wire();
-        let fetches = !config.command.uris.is_empty();
         let launched = async move { containerizer.launch(&id, config).await };
         ctx.then(launched, move |this, ctx, outcome| match outcome {
             Ok(Launched::Success { pid }) => {
-                this.containers.fetches_succeeded += u64::from(fetches);
                 this.step(
                     ctx,
                     Input::Launched {
@@ -201,8 +202,6 @@ impl AgentProcess {
                 },
             ),
             Err(error) => {
-                let fetching = matches!(error, containerizer::Error::Fetch { .. });
-                this.containers.fetches_failed += u64::from(fetching);
                 this.step(
                     ctx,
                     Input::LaunchFailed {

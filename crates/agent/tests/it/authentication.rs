@@ -80,8 +80,8 @@ fn the_recorded_exchange_byte_for_byte() {
     let body = |index: usize| ours[index].body.to_vec();
     assert_eq!(proofs(&out), [(1, MASTER.to_owned(), body(0))]);
     assert!(!registers(&out));
-    for index in 0..2 {
-        let out = challenge(&mut bench, 1, recorded(&theirs[index]));
+    for (index, message) in theirs.iter().enumerate().take(2) {
+        let out = challenge(&mut bench, 1, recorded(message));
         assert_eq!(proofs(&out), [(1, SESSION.to_owned(), body(index + 1))]);
     }
     let out = challenge(&mut bench, 1, recorded(&theirs[2]));

@@ -119,6 +119,49 @@ async fn standalone_containers_have_a_sandbox_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sandboxes_of_ended_containers_are_collected_if_so_configured() {
+    let flags = [
+        "--gc_non_executor_container_sandboxes".to_owned(),
+        "--gc_delay=1ms".to_owned(),
+        "--disk_watch_interval=20ms".to_owned(),
+    ];
+    let (cluster, server) = Cluster::start_with(&flags).await;
+    let id = json!({"value": "alone"});
+    let launch = json!({"container_id": id, "command": {"value": "true"}});
+    assert_eq!(call(&server, "LAUNCH_CONTAINER", launch).await.status, 200);
+    let sandbox = cluster.containers.launched.lock()[0].directory.clone();
+    assert!(sandbox.exists());
+    let kill = json!({"container_id": id});
+    assert_eq!(call(&server, "KILL_CONTAINER", kill).await.status, 200);
+    soon(async {
+        while sandbox.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_about_a_nested_container_tells_its_pid() {
+    let (mut cluster, server, child) = started().await;
+    let mut events = crate::server::Events::subscribe(&server, json!({})).await;
+    assert_eq!(events.next().await["type"], "SUBSCRIBED");
+    assert_eq!(events.next().await["type"], "LAUNCH");
+    let update = json!({
+        "type": "UPDATE", "executor_id": {"value": "exec1"}, "framework_id": {"value": FRAMEWORK},
+        "update": {"status": {
+            "task_id": {"value": "exec1"}, "state": "TASK_RUNNING", "source": "SOURCE_EXECUTOR",
+            "uuid": "AAAAAAAAAAAAAAAAAAAAAA==", "container_status": {"container_id": child},
+        }},
+    });
+    assert_eq!(post(&server, "/api/v1/executor", update).await.status, 202);
+    let status = cluster.next_update().await.status.container_status.unwrap();
+    assert_eq!(status.executor_pid, Some(4242));
+    assert_eq!(status.container_id.unwrap().value, "child");
+    assert_eq!(status.network_infos.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ids_and_descriptions_that_cannot_be_are_refused() {
     let (_cluster, server, child) = started().await;
     let table = [

@@ -1,6 +1,7 @@
 //! A containerizer whose containers do as they are told.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use containerizer::{
     ContainerConfig, ContainerInput, ContainerOutput, Containerizer, Error, Future, Launched, Recoverable,
@@ -78,17 +79,19 @@ impl Containerizer for Obedient {
             .filter(|parent| !containers.contains_key(&key(parent)))
         {
             Err(Error::UnknownParent(key(parent)))
-        } else if containers.contains_key(&key(id)) {
-            Ok(Launched::AlreadyLaunched)
-        } else {
-            let container = Container {
+        } else if let Entry::Vacant(place) = containers.entry(key(id)) {
+            place.insert(Container {
                 id: id.clone(),
                 end: watch::Sender::new(None),
                 output: None,
-            };
-            containers.insert(key(id), container);
+            });
+            if config.standalone {
+                std::fs::create_dir_all(&config.directory).unwrap();
+            }
             self.launched.lock().push(config);
             Ok(Launched::Success { pid: 4242 })
+        } else {
+            Ok(Launched::AlreadyLaunched)
         };
         Box::pin(async move { outcome })
     }

@@ -210,10 +210,10 @@ pub(crate) async fn post(server: &Server, path: &str, body: Value) -> Answer {
 }
 
 /// An executor's event stream.
-struct Events(BufReader<TcpStream>);
+pub(crate) struct Events(BufReader<TcpStream>);
 
 impl Events {
-    async fn subscribe(server: &Server, unacknowledged: Value) -> Self {
+    pub(crate) async fn subscribe(server: &Server, unacknowledged: Value) -> Self {
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
         let call = json!({
             "type": "SUBSCRIBE",
@@ -237,7 +237,7 @@ impl Events {
     }
 
     /// The next event: one chunk, one record.
-    async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         let mut line = String::new();
         soon(self.0.read_line(&mut line)).await.unwrap();
         let length = usize::from_str_radix(line.trim(), 16).unwrap();
