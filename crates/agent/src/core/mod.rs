@@ -36,6 +36,7 @@ mod recovered;
 mod recovery;
 mod registration;
 mod shutdown;
+mod start;
 pub mod states;
 pub mod status_updates;
 mod termination;
