@@ -82,8 +82,7 @@ pub struct Messages {
 pub struct Transition {
     pub state: i32,
     pub source: i32,
-    /// `None`: the update gave no reason.
-    pub reason: Option<i32>,
+    pub reason: i32,
 }
 
 /// Current numbers, kept up to date so that reading them costs nothing.
@@ -126,10 +125,12 @@ impl Counters {
             | S::TaskUnreachable
             | S::TaskUnknown => {}
         }
+        // Compat: what has no reason is not told apart (captured exchange "metrics_snapshot").
+        let Some(reason) = status.reason else { return };
         let transition = Transition {
             state: state as i32,
             source: status.source() as i32,
-            reason: status.reason,
+            reason,
         };
         *self.task_transitions.entry(transition).or_default() += 1;
     }

@@ -322,14 +322,11 @@ fn operation_prefix(number: i32) -> Option<String> {
 }
 
 /// `task_failed/source_slave/reason_container_launch_failed`. Compat: v0 names, in lower case.
-fn transition_name(state: i32, source: i32, reason: Option<i32>) -> Option<String> {
+fn transition_name(state: i32, source: i32, reason: i32) -> Option<String> {
     let state = v1::TaskState::name(state)?;
     let source = v1::task_status::Source::name(source)?.replace("AGENT", "SLAVE");
-    let mut name = format!("{state}/{source}");
-    if let Some(reason) = reason.and_then(v1::task_status::Reason::name) {
-        name = format!("{name}/{}", reason.replace("AGENT", "SLAVE"));
-    }
-    Some(name.to_ascii_lowercase())
+    let reason = v1::task_status::Reason::name(reason)?.replace("AGENT", "SLAVE");
+    Some(format!("{state}/{source}/{reason}").to_ascii_lowercase())
 }
 
 /// Adds what cannot and what can be revoked apart.
@@ -363,11 +360,11 @@ mod tests {
             transition_name(
                 v1::TaskState::TaskLost as i32,
                 v1::task_status::Source::Agent as i32,
-                Some(v1::task_status::Reason::AgentRemoved as i32)
+                v1::task_status::Reason::AgentRemoved as i32
             )
             .as_deref(),
             Some("task_lost/source_slave/reason_slave_removed")
         );
-        assert_eq!(transition_name(99, 0, None), None);
+        assert_eq!(transition_name(99, 0, 0), None);
     }
 }

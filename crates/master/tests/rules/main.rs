@@ -4,5 +4,7 @@
 mod descriptions;
 mod executors;
 mod groups;
+mod offers;
 mod rig;
+mod subscriptions;
 mod tasks;

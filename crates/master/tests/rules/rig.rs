@@ -19,16 +19,29 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    pub(super) fn new(agent_capabilities: i32, resources: &str) -> Self {
+    /// A master without agents.
+    pub(super) fn with(configure: impl FnOnce(&mut Config)) -> Self {
         let info = v1::MasterInfo {
             id: "m".to_owned(),
             ..v1::MasterInfo::default()
         };
+        let mut config = Config::new(info);
+        configure(&mut config);
         let mut rig = Self {
-            master: Master::new(Config::new(info)),
+            master: Master::new(config),
             now: Time::from_secs(1_000),
         };
         rig.step(Input::Recovered(Box::default()));
+        rig
+    }
+
+    pub(super) fn new(agent_capabilities: i32, resources: &str) -> Self {
+        let mut rig = Self::with(|_| {});
+        rig.add_agent(agent_capabilities, resources, "slave(1)@127.0.0.1:5051");
+        rig
+    }
+
+    pub(super) fn add_agent(&mut self, agent_capabilities: i32, resources: &str, pid: &str) {
         let register = RegisterSlaveMessage {
             slave: v1::AgentInfo {
                 hostname: "localhost".to_owned(),
@@ -43,9 +56,14 @@ impl Rig {
             ..RegisterSlaveMessage::default()
         };
         let message = AgentMessage::Register(Box::new(register));
-        let from = "slave(1)@127.0.0.1:5051".parse().unwrap();
-        rig.step(Input::Agent { from, message });
-        rig
+        let from = pid.parse().unwrap();
+        self.step(Input::Agent { from, message });
+    }
+
+    /// A second passes.
+    pub(super) fn advance(&mut self) {
+        self.now += std::time::Duration::from_secs(1);
+        self.step(Input::Timeout);
     }
 
     pub(super) fn step(&mut self, input: Input) -> Vec<Output> {
@@ -85,8 +103,7 @@ impl Rig {
     pub(super) fn offers(&mut self) -> Vec<OfferId> {
         for _ in 0..10 {
             if self.master.state().offers.is_empty() {
-                self.now += std::time::Duration::from_secs(1);
-                self.step(Input::Timeout);
+                self.advance();
             }
         }
         self.master.state().offers.keys().cloned().collect()

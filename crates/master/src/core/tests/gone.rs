@@ -7,7 +7,9 @@ use proto::v1::scheduler::event;
 use proto::v1::task_status::Reason;
 
 use super::support::*;
-use crate::core::{AgentBound, AgentId, AgentMessage, Input, OperatorAction, Output, Reply, RequestId};
+use crate::core::{
+    AgentBound, AgentId, AgentMessage, Input, OperatorAction, Output, Reply, RequestId, Transition,
+};
 
 impl Bench {
     fn mark_gone(&mut self, agent: &AgentId) -> Vec<Output> {
@@ -45,6 +47,12 @@ fn a_registered_agent_is_told_to_stop_and_its_tasks_are_gone() {
     );
     assert_eq!(fates(&out), [fate]);
     assert_eq!(kinds(&out).last(), Some(&event::Type::Failure));
+    let transition = Transition {
+        state: TaskState::TaskGoneByOperator as i32,
+        source: proto::v1::task_status::Source::Master as i32,
+        reason: Reason::AgentRemovedByOperator as i32,
+    };
+    assert_eq!(bench.master.counters().task_transitions[&transition], 1);
     let state = bench.master.state();
     assert!(state.agents.is_empty() && state.gone_agents.contains(&agent));
     assert_eq!(state.frameworks[&framework].completed_tasks.len(), 1);

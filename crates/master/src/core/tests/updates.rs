@@ -6,7 +6,7 @@ use proto::v1::scheduler::event::Type as Told;
 use proto::v1::{self, TaskState};
 
 use super::support::*;
-use crate::core::{AgentBound, AgentMessage, Input, StreamId, Transition};
+use crate::core::{AgentBound, AgentMessage, Input, StreamId};
 
 #[test]
 fn an_update_reaches_scheduler_and_subscribers() {
@@ -59,12 +59,10 @@ fn the_first_terminal_state_stays() {
     assert_eq!(bench.state_of(&framework, "t"), Some(TaskState::TaskFailed));
     assert_eq!(bench.master.counters().tasks_failed, 1);
     assert_eq!(bench.master.counters().tasks_finished, 0);
-    let seen = Transition {
-        state: TaskState::TaskFailed as i32,
-        source: 2,
-        reason: None,
-    };
-    assert_eq!(bench.master.counters().task_transitions[&seen], 1);
+    assert!(
+        bench.master.counters().task_transitions.is_empty(),
+        "it had no reason"
+    );
 }
 
 #[test]
