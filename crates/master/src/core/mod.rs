@@ -12,9 +12,8 @@
 //! Nothing is told to anyone before the write it rests on is stored. Maps that are iterated are ordered: same inputs,
 //! same outputs.
 //!
-//! Absent here: operations on resources other than launches, maintenance, and calls that change
-//! quota and weights (those in the registry count).
-//! Each has its seam: [`Connection`], [`OperatorAction`], the operation loop of `accept`.
+//! Absent here: operations on resources other than launches, maintenance, and calls that change quota and weights (those
+//! in the registry count). Each has its seam: [`OperatorAction`], the operation loop of `accept`.
 
 mod accept;
 mod agent_loss;

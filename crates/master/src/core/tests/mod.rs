@@ -2,6 +2,8 @@
 
 mod accept;
 mod agents;
+mod driver_authentication;
+mod driver_messages;
 mod driver_replay;
 mod drivers;
 mod frameworks;
