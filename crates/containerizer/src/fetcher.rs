@@ -46,6 +46,9 @@ pub struct Fetch {
     items: Vec<Item>,
     /// Give a download up when nothing has come for this long; zero: never.
     stall_timeout: Duration,
+    /// Of the fetcher's process.
+    #[serde(skip)]
+    environment: BTreeMap<String, String>,
 }
 
 impl Fetch {
@@ -60,6 +63,7 @@ impl Fetch {
             sandbox: sandbox.to_path_buf(),
             items,
             stall_timeout: options.fetcher_stall_timeout,
+            environment: options.fetcher_environment.clone(),
         };
         Ok((!fetch.items.is_empty()).then_some(fetch))
     }
@@ -124,14 +128,16 @@ impl Fetch {
         };
         let info = serde_json::to_string(&self).map_err(|error| failed(error.to_string()))?;
         let mark = container.sandbox.to_string_lossy().into_owned();
+        let mut environment = self.environment;
+        environment.extend([
+            (INFO.to_owned(), info),
+            ("MESOS_SANDBOX".to_owned(), mark),
+            ("PATH".to_owned(), DEFAULT_PATH.to_owned()),
+        ]);
         let fetcher = Program {
             path: OURSELVES.to_owned(),
             arguments: vec![NAME.to_owned()],
-            environment: BTreeMap::from([
-                (INFO.to_owned(), info),
-                ("MESOS_SANDBOX".to_owned(), mark),
-                ("PATH".to_owned(), DEFAULT_PATH.to_owned()),
-            ]),
+            environment,
             directory: self.sandbox,
             user: account.map(|account| account.name.clone()),
             new_session: true,

@@ -61,6 +61,8 @@ pub struct Options {
     pub fetcher_cache_dir: Option<PathBuf>,
     /// `--fetcher_cache_size`, in bytes.
     pub fetcher_cache_size: u64,
+    /// The fetcher's environment, where `SSL_CERT_FILE` and `SSL_CERT_DIR` name the authorities it believes.
+    pub fetcher_environment: BTreeMap<String, String>,
     /// `--fetcher_stall_timeout`: a download that brings nothing for this long is given up; zero: never.
     pub fetcher_stall_timeout: Duration,
 }
@@ -74,6 +76,7 @@ impl Options {
             frameworks_home: None,
             fetcher_cache_dir: None,
             fetcher_cache_size: 2 << 30,
+            fetcher_environment: BTreeMap::new(),
             fetcher_stall_timeout: Duration::from_secs(60),
         }
     }

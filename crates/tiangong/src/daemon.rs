@@ -77,6 +77,11 @@ pub(crate) fn containers(flags: &agent::Flags) -> Options {
         let part = options.runtime_dir.to_string_lossy().replace('/', "_");
         PathBuf::from(parent).join(part)
     });
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        if let Ok(value) = std::env::var(name) {
+            options.fetcher_environment.insert(name.to_owned(), value);
+        }
+    }
     if let Some(size) = flags.values.bytes("fetcher_cache_size") {
         options.fetcher_cache_size = size;
     }

@@ -9,7 +9,6 @@ pub const TABLE: Table = Table {
     flags: &[COMMON, AGENT],
 };
 
-const CACHE: &str = "the fetcher keeps no cache";
 const CGROUPS: &str = "containers are POSIX processes, without cgroups";
 const DISK: &str = "there are no disk and volume isolators";
 const DOCKER: &str = "the Docker containerizer is not built in";
@@ -95,8 +94,8 @@ const AGENT: &[Flag] = &[
     Flag::optional("executor_reregistration_retry_interval", Kind::Duration, "Repeat interval of the reconnect message to driver executors"),
     Flag::new("executor_reregistration_timeout", Kind::Duration, "2secs", "Time for executors to come back after agent restart; at most 15secs"),
     Flag::new("executor_shutdown_grace_period", Kind::Duration, "5secs", "Default executor shutdown grace"),
-    Flag::new("fetcher_cache_dir", Kind::Text, "/tmp/mesos/fetch", "Fetcher cache parent directory; the per-agent part is cleared at start").refused(CACHE),
-    Flag::new("fetcher_cache_size", Kind::Bytes, "2GB", "Fetcher cache capacity").refused(CACHE),
+    Flag::new("fetcher_cache_dir", Kind::Text, "/tmp/mesos/fetch", "Fetcher cache parent directory; the per-agent part is cleared at start"),
+    Flag::new("fetcher_cache_size", Kind::Bytes, "2GB", "Fetcher cache capacity"),
     Flag::new("fetcher_stall_timeout", Kind::Duration, "1mins", "Abort a network download running below 1 byte/s for this long; 0 disables"),
     Flag::optional("firewall_rules", Kind::Json, "Endpoints to disable; they answer 403"),
     Flag::new("frameworks_home", Kind::Text, "", "Prefix for relative executor URIs"),

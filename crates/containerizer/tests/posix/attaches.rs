@@ -304,11 +304,21 @@ async fn lost() {
         .posix
         .launch(
             &child,
-            config("trap '' HUP; sleep 1000; true", ContainerClass::Default, true),
+            config(
+                "trap '' HUP; echo ready; sleep 1000; true",
+                ContainerClass::Default,
+                true,
+            ),
         )
         .await
         .unwrap();
     assert!(matches!(launched, Launched::Success { .. }));
+    let log = fixture.sandbox("c1").join("containers/t/stdout");
+    // Before that the hangup would end it.
+    until("the command is ready", || {
+        fs::read_to_string(&log).unwrap_or_default().contains("ready")
+    })
+    .await;
     let found = switchboards(&fixture);
     assert_eq!(found.len(), 1);
     kill(found[0]);

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use containerizer::Containerizer;
+use containerizer::checks::{Answer, HttpProbe, probe};
 use containerizer::posix::{Options, Posix};
 use libtest_mimic::Trial;
 use proto::v1::command_info::Uri;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::fixture::{Fixture, id, trial, within};
 
@@ -19,6 +23,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("files_are_there_before_the_command_starts", files),
         trial("archives_are_extracted_and_executables_are_not", archives),
         trial("downloads_follow_redirects", downloads),
+        trial(
+            "a_server_must_prove_itself_to_the_fetcher_but_not_to_a_check",
+            https,
+        ),
         trial("what_is_cached_is_downloaded_once_for_all", cached),
         trial(
             "a_cached_download_that_is_longer_than_announced_is_not_kept",
@@ -279,4 +287,80 @@ async fn liar() {
         assert_eq!(gets.load(Ordering::SeqCst), number + 1);
         assert_eq!(posix.fetcher_metrics().cache_used, 0);
     }
+}
+
+/// A server over TLS, whose certificate the authority of the tests vouches for.
+async fn https_server() -> u16 {
+    let certificates = CertificateDer::pem_slice_iter(include_bytes!("tls/server.pem"));
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key")).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            // A client that does not believe us ends the handshake.
+            let Ok(socket) = acceptor.accept(socket).await else {
+                continue;
+            };
+            let mut socket = BufReader::new(socket);
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                socket.read_line(&mut line).await.unwrap();
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nsecret\n";
+            socket.get_mut().write_all(answer).await.unwrap();
+            socket.get_mut().shutdown().await.unwrap();
+        }
+    });
+    port
+}
+
+async fn https() {
+    let port = https_server().await;
+    let fixture = Fixture::new();
+    let with_uri = |name: &str| {
+        let mut config = fixture.config(name, "cat file");
+        config.command.uris = vec![Uri {
+            output_file: Some("file".to_owned()),
+            ..uri(&format!("https://127.0.0.1:{port}/file"))
+        }];
+        config
+    };
+    let error = fixture.posix.launch(&id("c1"), with_uri("c1")).await.unwrap_err();
+    assert!(error.to_string().contains("exited with status 1"), "{error}");
+    assert!(
+        fixture.stderr("c1").contains("certificate"),
+        "{}",
+        fixture.stderr("c1")
+    );
+
+    let authority = fixture.directory.path().join("authority.pem");
+    fs::write(&authority, include_bytes!("tls/authority.pem")).unwrap();
+    let mut options = Options::new(fixture.directory.path().join("run"));
+    let value = authority.to_str().unwrap().to_owned();
+    options
+        .fetcher_environment
+        .insert("SSL_CERT_FILE".to_owned(), value);
+    let posix = Posix::new(options);
+    posix.launch(&id("c2"), with_uri("c2")).await.unwrap();
+    assert_eq!(within(posix.wait(&id("c2"))).await.unwrap().status, Some(0));
+    assert!(fixture.stdout("c2").ends_with("secret\n"));
+
+    let probe = HttpProbe {
+        https: true,
+        v6: false,
+        port,
+        path: "/".to_owned(),
+        statuses: Vec::new(),
+    };
+    assert_eq!(within(probe::http(&probe)).await, Answer::Status(200));
 }

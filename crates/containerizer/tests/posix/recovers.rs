@@ -116,6 +116,9 @@ async fn recycled_pid() {
     let stranger = std::process::id().to_string();
     fs::write(fixture.runtime("c1").join("pid"), &stranger).unwrap();
     fs::write(fixture.forked_pid("c1"), &stranger).unwrap();
+    // It may have started within the same tick of the clock as the helper, but a stranger never has.
+    let me = Identity::of(i32::try_from(std::process::id()).unwrap()).unwrap();
+    fs::write(fixture.runtime("c1").join("started"), (me.start - 1).to_string()).unwrap();
     let posix = fixture.restarted();
     let recovered = posix.recover(vec![fixture.recoverable("c1")]).await.unwrap();
     assert_eq!(recovered.ended, [id("c1")]);
