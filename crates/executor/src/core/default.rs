@@ -4,8 +4,8 @@
 //! [`Default`] takes `(now, Input)` and appends [`Output`]s. It starts nothing, sends nothing and reads no clock.
 //!
 //! **Invariants.** Every task that was launched gets one terminal update. When one task of a group fails or is
-//! killed, the rest of the group is killed; other groups live on. When no container is left, the executor exits as
-//! soon as all updates are acknowledged, or after [`ACKNOWLEDGEMENT_TIMEOUT`].
+//! killed, the rest of the group is killed; other groups live on. When no container is left, the executor exits
+//! [`LINGER`] after all updates are acknowledged, or after [`ACKNOWLEDGEMENT_TIMEOUT`].
 
 mod child;
 mod ending;
@@ -31,6 +31,12 @@ pub(crate) use input::{Ended, Input, Launch, Launched, Output, Settings, Waited}
 /// How long the updates may stay unacknowledged once nothing runs any more.
 pub(crate) const ACKNOWLEDGEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How long it lives on when everything is done.
+///
+/// Compat: schedulers see the executor's own end about a second after that of its last task, and a kill or launch
+/// that crosses it still finds somebody.
+pub(crate) const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How long after a failed attempt a wait or a kill is tried again.
 pub(crate) const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -54,6 +60,8 @@ pub(crate) struct Default {
     agent_gone: bool,
     /// Set when nothing is left to run: exit by then at the latest.
     until: Option<Time>,
+    /// Set when everything is acknowledged, too: exit then.
+    linger: Option<Time>,
     /// Set when the agent will not tell how a task ends: exit by then, and leave the rest to it.
     give_up: Option<Time>,
     done: bool,
@@ -81,6 +89,7 @@ impl Default {
             shutting_down: false,
             agent_gone: false,
             until: None,
+            linger: None,
             give_up: None,
             done: false,
         }
@@ -117,7 +126,10 @@ impl Default {
     /// When [`Input::Timeout`] should come next.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let children = self.children.values().filter_map(Child::deadline);
-        children.chain(self.until).chain(self.give_up).min()
+        children
+            .chain(self.linger.or(self.until))
+            .chain(self.give_up)
+            .min()
     }
 
     fn on_event(&mut self, now: Time, event: Event, out: &mut Vec<Output>) {
@@ -158,6 +170,7 @@ impl Default {
             return self.drop_group(&group, out);
         };
         self.until = None;
+        self.linger = None;
         self.groups += 1;
         let mut launches = Vec::new();
         for task in group.tasks {
@@ -386,12 +399,11 @@ impl Default {
         for container in due {
             self.on_child_timeout(now, &container, out);
         }
-        if self
-            .until
-            .into_iter()
-            .chain(self.give_up)
-            .any(|until| until <= now)
-        {
+        if self.linger.is_some_and(|linger| linger <= now) {
+            self.exit(true, out);
+        }
+        let mut late = self.until.into_iter().chain(self.give_up);
+        if late.any(|until| until <= now) {
             self.exit(false, out);
         }
     }
@@ -407,11 +419,11 @@ impl Default {
         out.push(Output::Update(Box::new(status)));
     }
 
-    /// With nothing left to run, exits as soon as everything is acknowledged.
-    fn consider_exit(&mut self, _now: Time, out: &mut Vec<Output>) {
+    /// With nothing left to run, exits soon after everything is acknowledged.
+    fn consider_exit(&mut self, now: Time, out: &[Output]) {
         let sent = !out.iter().any(|output| matches!(output, Output::Update(_)));
         if self.until.is_some() && sent && self.unacknowledged.is_empty() {
-            self.exit(true, out);
+            self.linger.get_or_insert(now + LINGER);
         }
     }
 

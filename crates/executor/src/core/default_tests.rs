@@ -245,10 +245,9 @@ fn it_ends_when_everything_is_acknowledged() {
         })
     };
     assert_eq!(bench.step(2.0, acknowledged(last)), []);
-    assert_eq!(
-        bench.step(2.0, acknowledged(uuid)),
-        [Output::Exit { success: true }]
-    );
+    assert_eq!(bench.step(2.0, acknowledged(uuid)), []);
+    assert_eq!(bench.deadline(), Some(3.0), "a second later");
+    assert_eq!(bench.step(3.0, Input::Timeout), [Output::Exit { success: true }]);
     assert_eq!(bench.step(3.0, kill("a")), [], "nothing after the end");
 }
 
@@ -454,10 +453,8 @@ fn a_shutdown_and_a_single_task_kill_everything() {
         assert_eq!(bench.launch(vec![task("late")]), []);
     }
     let mut bench = Bench::new(&[]);
-    assert_eq!(
-        bench.step(0.0, Input::Event(Event::Shutdown)),
-        [Output::Exit { success: true }]
-    );
+    assert_eq!(bench.step(0.0, Input::Event(Event::Shutdown)), []);
+    assert_eq!(bench.step(1.0, Input::Timeout), [Output::Exit { success: true }]);
 }
 
 #[test]
