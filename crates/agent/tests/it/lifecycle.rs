@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use agent::core::{Exit, Input, Output, Received, Sent};
-use proto::v1::TaskState;
 use proto::v1::executor::event::Type as Event;
 use proto::v1::task_status::Reason;
+use proto::v1::{self, TaskState};
 use proto::{Message, internal};
 
 use crate::support::*;
@@ -267,4 +267,29 @@ fn a_limit_that_was_passed_is_told() {
     assert_eq!(update.status.reason(), Reason::ContainerLimitationMemory);
     assert_eq!(update.status.message(), "Memory limit exceeded");
     assert_eq!(update.status.limitation.unwrap().resources, limited);
+}
+
+#[test]
+fn what_checks_found_passes_unchanged_and_is_remembered() {
+    let mut bench = Bench::registered();
+    bench.running();
+    let mut sent = status("exec1", TaskState::TaskRunning, 1);
+    sent.healthy = Some(false);
+    sent.check_status = Some(v1::CheckStatusInfo {
+        r#type: Some(v1::check_info::Type::Http as i32),
+        http: Some(v1::check_status_info::Http {
+            status_code: Some(503),
+        }),
+        ..Default::default()
+    });
+    sent.reason = Some(Reason::TaskCheckStatusUpdated as i32);
+    let out = bench.update("exec1", sent.clone());
+    let [update] = sent_updates(&out).try_into().unwrap();
+    let framework = bench.agent.frameworks().next().unwrap();
+    let executor = framework.executors.values().next().unwrap();
+    let task = executor.launched.values().next().unwrap();
+    for shown in [&update.status, &task.statuses[0]] {
+        assert_eq!(shown.check_status, sent.check_status);
+        assert_eq!((shown.healthy, shown.reason), (sent.healthy, sent.reason));
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use agent::core::{Checkpoint, ContainerId, Input, Output, Received, Sent, StreamId, WriteId};
 use proptest::prelude::*;
 use proto::internal;
-use proto::v1::TaskState;
+use proto::v1::{self, TaskState};
 
 use crate::support::*;
 
@@ -27,6 +27,13 @@ enum Event {
         state: TaskState,
         uuid: u8,
     },
+    /// The same over libprocess.
+    Drive {
+        task: u8,
+        custom: bool,
+        what: Drive,
+    },
+    RunGroup(Option<bool>),
     Acknowledge,
     Kill(u8),
     Terminated {
@@ -43,6 +50,15 @@ enum Event {
     Shutdown,
 }
 
+/// What a driver says.
+#[derive(Clone, Debug)]
+enum Drive {
+    Register,
+    Reregister,
+    Update(TaskState, u8),
+    Message,
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let state = prop::sample::select(vec![
         TaskState::TaskStarting,
@@ -52,8 +68,21 @@ fn event() -> impl Strategy<Value = Event> {
         TaskState::TaskFailed,
         TaskState::TaskKilled,
     ]);
+    let driven = prop::sample::select(vec![
+        TaskState::TaskStaging,
+        TaskState::TaskRunning,
+        TaskState::TaskFinished,
+    ]);
+    let drive = prop_oneof![
+        2 => Just(Drive::Register),
+        1 => Just(Drive::Reregister),
+        3 => (driven, 20u8..40).prop_map(|(state, uuid)| Drive::Update(state, uuid)),
+        1 => Just(Drive::Message),
+    ];
     let (task, custom) = (0u8..3, any::<bool>());
     prop_oneof![
+        6 => (task.clone(), custom, drive).prop_map(|(task, custom, what)| Event::Drive { task, custom, what }),
+        1 => prop::option::of(custom).prop_map(Event::RunGroup),
         4 => (task.clone(), custom, prop::option::of(custom))
             .prop_map(|(task, custom, launch)| Event::Run { task, custom, launch }),
         4 => (task.clone(), custom).prop_map(|(task, custom)| Event::Subscribe { task, custom }),
@@ -126,6 +155,20 @@ impl World {
                 self.bench
                     .update(&executor(task, custom), status(&name, state, uuid))
             }
+            Event::Drive { task, custom, what } => self.drive(&executor(task, custom), task, custom, &what),
+            Event::RunGroup(launch) => {
+                let tasks = [custom("c0"), custom("c1")];
+                let message = internal::RunTaskGroupMessage {
+                    framework: tasks[0].framework.clone(),
+                    executor: tasks[0].task.executor.clone().unwrap(),
+                    task_group: v1::TaskGroupInfo {
+                        tasks: tasks.map(|message| message.task).into(),
+                    },
+                    resource_version_uuids: Vec::new(),
+                    launch_executor: launch,
+                };
+                self.bench.receive(Received::RunTaskGroup(Box::new(message)))
+            }
             Event::Acknowledge => match self.at_master.clone() {
                 Some((task, uuid)) => self.bench.acknowledge(&task, &uuid),
                 None => Vec::new(),
@@ -152,7 +195,7 @@ impl World {
                 let mut out = self.bench.step(Input::Detected(Some(master())));
                 out.extend(self.bench.pass(Duration::from_secs(2)));
                 let message = internal::SlaveReregisteredMessage {
-                    slave_id: proto::v1::AgentId { value: AGENT.into() },
+                    slave_id: v1::AgentId { value: AGENT.into() },
                     reconciliations: Vec::new(),
                     connection: None,
                 };
@@ -169,6 +212,54 @@ impl World {
             Event::Shutdown => self.bench.step(Input::Shutdown { unregister: true }),
         };
         self.check(&out);
+    }
+
+    fn drive(&mut self, executor: &str, task: u8, custom: bool, what: &Drive) -> Vec<Output> {
+        let executor_id = v1::ExecutorId {
+            value: executor.to_owned(),
+        };
+        let slave_id = v1::AgentId { value: AGENT.into() };
+        let name = if custom {
+            format!("c{task}")
+        } else {
+            task.to_string()
+        };
+        let message = match what {
+            Drive::Register => Received::RegisterExecutor(internal::RegisterExecutorMessage {
+                framework_id: framework_id(),
+                executor_id,
+            }),
+            Drive::Reregister => {
+                Received::ReregisterExecutor(Box::new(internal::ReregisterExecutorMessage {
+                    framework_id: framework_id(),
+                    executor_id,
+                    tasks: Vec::new(),
+                    updates: Vec::new(),
+                }))
+            }
+            Drive::Update(state, uuid) => {
+                let mut status = status(&name, *state, *uuid);
+                status.agent_id = Some(slave_id.clone());
+                let update = internal::StatusUpdate {
+                    framework_id: framework_id(),
+                    executor_id: Some(executor_id),
+                    slave_id: Some(slave_id),
+                    timestamp: 1.0,
+                    uuid: status.uuid.clone(),
+                    latest_state: None,
+                    status,
+                };
+                Received::StatusUpdate(Box::new(internal::StatusUpdateMessage { update, pid: None }))
+            }
+            Drive::Message => Received::ExecutorToFramework(internal::ExecutorToFrameworkMessage {
+                slave_id,
+                framework_id: framework_id(),
+                executor_id,
+                data: "hi".into(),
+            }),
+        };
+        let from = format!("{executor}@127.0.0.1:9").parse().unwrap();
+        self.bench.step(Input::Message { from, message })
     }
 
     fn check(&mut self, out: &[Output]) {
@@ -194,12 +285,20 @@ impl World {
                     ..
                 } => {
                     let update = &message.update;
-                    let by_executor = update.status.source() == proto::v1::task_status::Source::Executor;
+                    let by_executor = update.status.source() == v1::task_status::Source::Executor;
                     assert!(after.is_some_and(|write| write.0 <= self.last_write) || !by_executor);
                     assert!(!by_executor || self.on_disk.contains(&update.uuid.clone().unwrap().to_vec()));
                     let task = update.status.task_id.value.clone();
                     self.at_master = Some((task, update.uuid.clone().unwrap()));
                 }
+                Output::Send {
+                    message: Sent::RunTask(_),
+                    after,
+                    ..
+                } => {
+                    assert!(after.is_some_and(|write| write.0 <= self.last_write));
+                }
+                Output::Send { after, .. } => assert!(after.is_none_or(|write| write.0 <= self.last_write)),
                 Output::Event { after, .. } => assert!(after.is_none_or(|write| write.0 <= self.last_write)),
                 _ => {}
             }
