@@ -5,6 +5,7 @@
 mod authentication;
 mod checkpoint;
 mod drivers;
+mod executor_api;
 mod launches;
 mod lifecycle;
 mod nested;
