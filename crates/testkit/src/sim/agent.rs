@@ -47,6 +47,8 @@ pub struct AgentHost {
     requests: BTreeMap<u64, ContainerId>,
     next_request: u64,
     pub(crate) next_stream: u64,
+    /// The port of the last driver.
+    pub(crate) next_port: u16,
     streams: BTreeMap<u64, ContainerId>,
     rebooted: bool,
 }
@@ -84,6 +86,7 @@ impl AgentHost {
             requests: BTreeMap::new(),
             next_request: 1,
             next_stream: 1,
+            next_port: 20_000,
             streams: BTreeMap::new(),
             rebooted: false,
         }
@@ -233,11 +236,10 @@ impl World {
                 self.schedule(at, Event::Detected { at: host, life });
             }
             Output::Link(upid) => {
-                if upid == master_upid() {
-                    self.agents[index].links.insert(upid);
-                    if !self.is_up(Host::Master) {
-                        self.report_gone(host, Host::Master);
-                    }
+                let to_master = upid == master_upid();
+                self.agents[index].links.insert(upid);
+                if to_master && !self.is_up(Host::Master) {
+                    self.report_gone(host, Host::Master);
                 }
             }
             Output::Send { to, message, .. } => self.agent_sends(index, &to, message),
@@ -302,7 +304,7 @@ impl World {
 
     fn agent_sends(&mut self, index: usize, to: &Upid, message: Sent) {
         if to.address() != master_upid().address() {
-            return;
+            return self.agent_tells_driven(index, to, message);
         }
         let (host, from) = (Host::Agent(index), self.agents[index].upid.clone());
         if let Sent::StatusUpdate(update) = &message
@@ -401,8 +403,10 @@ impl World {
         };
         host.disk.write_pid(container, pid);
         host.watched.insert(container.clone());
-        host.executors
-            .insert(container.clone(), ExecutorProcess::new(run));
+        let driven = self.new_executor_driver(index, &run);
+        self.agents[index]
+            .executors
+            .insert(container.clone(), ExecutorProcess::new(run, driven));
         self.executor_starts(index, container);
         self.step_agent(
             index,
@@ -416,7 +420,11 @@ impl World {
     /// A container is gone (or never was): the agent hears of it if it asked.
     pub(crate) fn executor_ended(&mut self, index: usize, container: &ContainerId, status: i32) {
         let host = &mut self.agents[index];
-        let lived = host.executors.remove(container).is_some();
+        let process = host.executors.remove(container);
+        let lived = process.is_some();
+        let link = process
+            .and_then(|process| process.driven)
+            .and_then(|driven| host.links.take(&driven.upid));
         let launching = host.launching.remove(container).is_some();
         let watched = host.watched.remove(container);
         let streams: Vec<u64> = host
@@ -430,6 +438,9 @@ impl World {
         }
         for stream in streams {
             self.step_agent(index, Input::StreamClosed(StreamId(stream)));
+        }
+        if let Some(upid) = link {
+            self.step_agent(index, Input::Exited(upid));
         }
         if watched || launching {
             let status = lived.then_some(status);

@@ -1,7 +1,8 @@
 //! What is going to happen.
 
+use super::executor_driver::ToExecutor;
 use super::messages::Packet;
-use agent::core::ContainerId;
+use agent::core::{ContainerId, Received};
 use process::Upid;
 use proto::v1;
 
@@ -101,6 +102,19 @@ pub(crate) enum Event {
         stream: u64,
         call: Box<v1::executor::Call>,
     },
+    /// Something happens to an executor that speaks through a driver.
+    ToDriven {
+        agent: usize,
+        container: ContainerId,
+        what: Box<ToExecutor>,
+    },
+    /// An agent reads a message of such an executor.
+    FromDriven {
+        agent: usize,
+        life: u64,
+        from: Upid,
+        message: Box<Received>,
+    },
     /// A framework looks after its connection.
     Tick {
         framework: usize,
@@ -157,6 +171,8 @@ impl Event {
             Self::Acknowledge { framework, .. } => (112, *framework as u64),
             Self::Fault(_) => (113, 0),
             Self::Restart(at) => (114, host(at)),
+            Self::ToDriven { agent, .. } => (116, *agent as u64),
+            Self::FromDriven { agent, .. } => (117, *agent as u64),
             Self::Heal(a, b) => (115, host(a) * 10_000 + host(b)),
         }
     }

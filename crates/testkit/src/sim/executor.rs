@@ -1,7 +1,10 @@
-//! Executors: processes of their own that outlive their agent and speak the v1 executor API.
+//! Executors: processes of their own that outlive their agent and speak the v1 executor API, or the v0 protocol through a
+//! driver.
 
 use super::event::{Event, Wake};
+use super::executor_driver::Driven;
 use super::world::World;
+use crate::driver::core::ExecutorInput;
 use agent::core::{ContainerId, Run};
 use bytes::Bytes;
 use process::Time;
@@ -21,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 pub(crate) struct ExecutorProcess {
     pub(crate) run: Run,
+    /// Of one that speaks the v0 protocol.
+    pub(crate) driven: Option<Driven>,
     /// The stream it reads.
     stream: Option<u64>,
     /// A SUBSCRIBE is planned.
@@ -31,13 +36,14 @@ pub(crate) struct ExecutorProcess {
     /// Not acknowledged by the agent.
     updates: Vec<Update>,
     /// The terminal update has been made.
-    ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl ExecutorProcess {
-    pub(crate) fn new(run: Run) -> Self {
+    pub(crate) fn new(run: Run, driven: Option<Driven>) -> Self {
         Self {
             run,
+            driven,
             stream: None,
             connecting: false,
             alone_since: None,
@@ -63,7 +69,10 @@ impl World {
     }
 
     pub(crate) fn executor_starts(&mut self, agent: usize, container: &ContainerId) {
-        self.connect_later(agent, container, 30, 600);
+        match self.executor(agent, container) {
+            Some(executor) if executor.driven.is_some() => self.executor_driver_starts(agent, container),
+            _ => self.connect_later(agent, container, 30, 600),
+        }
     }
 
     fn connect_later(&mut self, agent: usize, container: &ContainerId, least: u64, most: u64) {
@@ -71,7 +80,7 @@ impl World {
         let Some(executor) = self.executor(agent, container) else {
             return;
         };
-        if !executor.connecting {
+        if !executor.connecting && executor.driven.is_none() {
             executor.connecting = true;
             let container = container.clone();
             self.schedule(
@@ -96,6 +105,7 @@ impl World {
             }
             self.connect_later(agent, &container, 100, 900);
         }
+        self.drivers_disconnect(agent);
     }
 
     pub(crate) fn executor_retries(&mut self, agent: usize, container: &ContainerId) {
@@ -103,18 +113,6 @@ impl World {
             executor.stream = None;
         }
         self.connect_later(agent, container, 100, 900);
-    }
-
-    pub(crate) fn executor_leaves(&mut self, agent: usize, container: &ContainerId) {
-        let at = self.soon(1, 50);
-        self.schedule(
-            at,
-            Event::Executor {
-                agent,
-                container: container.clone(),
-                wake: Wake::Exit,
-            },
-        );
     }
 
     pub(crate) fn executor_wakes(&mut self, agent: usize, container: &ContainerId, wake: Wake) {
@@ -231,7 +229,7 @@ impl World {
         }
     }
 
-    fn executor_launches(&mut self, agent: usize, container: &ContainerId, task: v1::TaskInfo) {
+    pub(crate) fn executor_launches(&mut self, agent: usize, container: &ContainerId, task: v1::TaskInfo) {
         let duration = self.rng.random_range(500..60_000);
         let fails = self.rng.random_ratio(1, 8);
         let Some(executor) = self.executor(agent, container) else {
@@ -260,7 +258,7 @@ impl World {
         );
     }
 
-    fn executor_updates(&mut self, agent: usize, container: &ContainerId, state: TaskState) {
+    pub(crate) fn executor_updates(&mut self, agent: usize, container: &ContainerId, state: TaskState) {
         let uuid: [u8; 16] = self.rng.random();
         let now = self.now;
         let Some(executor) = self.executor(agent, container) else {
@@ -280,6 +278,10 @@ impl World {
             timestamp: Some(now.as_secs_f64()),
             ..v1::TaskStatus::default()
         };
+        if executor.driven.is_some() {
+            self.step_executor_driver(agent, container, ExecutorInput::Update(Box::new(status)));
+            return;
+        }
         let update = Update { status };
         executor.updates.push(update.clone());
         let mut call = executor.call(Type::Update);

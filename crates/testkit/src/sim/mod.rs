@@ -5,6 +5,7 @@ mod disk;
 mod driver;
 mod event;
 mod executor;
+mod executor_driver;
 mod faults;
 mod framework;
 mod master;

@@ -261,6 +261,21 @@ impl World {
             } => {
                 self.executor_calls(agent, &container, stream, *call);
             }
+            Event::ToDriven {
+                agent,
+                container,
+                what,
+            } => self.executor_driver_hears(agent, &container, *what),
+            Event::FromDriven {
+                agent,
+                life,
+                from,
+                message,
+            } => {
+                if self.life(Host::Agent(agent)) == Some(life) {
+                    self.agent_hears_driven(agent, from, *message);
+                }
+            }
             Event::Tick { framework, life } if self.life(Host::Framework(framework)) == Some(life) => {
                 self.framework_tick(framework);
             }

@@ -60,14 +60,23 @@ struct Scheduler {
 
 impl Scheduler {
     fn start(runtime: &Runtime, cluster: &Cluster, info: v1::FrameworkInfo, seed: u64) -> Self {
-        let std::net::SocketAddr::V4(address) = cluster.master_address else {
-            panic!("the cluster has IPv4 addresses");
-        };
         let settings = SchedulerSettings {
             seed,
             ..SchedulerSettings::default()
         };
-        let client = SchedulerClient::start(runtime, Upid::new("master", address), info, &settings);
+        Self::start_with(runtime, cluster, info, &settings)
+    }
+
+    fn start_with(
+        runtime: &Runtime,
+        cluster: &Cluster,
+        info: v1::FrameworkInfo,
+        settings: &SchedulerSettings,
+    ) -> Self {
+        let std::net::SocketAddr::V4(address) = cluster.master_address else {
+            panic!("the cluster has IPv4 addresses");
+        };
+        let client = SchedulerClient::start(runtime, Upid::new("master", address), info, settings);
         Self {
             client: client.expect("the process starts"),
         }
@@ -318,6 +327,56 @@ fn a_driver_framework_runs_kills_and_reconciles_command_tasks() {
             let state = http::get(cluster.master_address, "/state")?.json();
             (state["completed_frameworks"][0]["id"] == id.value).then_some(())
         });
+    });
+}
+
+/// A master that wants drivers to authenticate, and its agent.
+fn guarded() -> Cluster {
+    let mut cluster = Cluster::new();
+    let credentials = cluster.folder.path().join("credentials");
+    std::fs::write(
+        &credentials,
+        r#"{"credentials":[{"principal":"framework-1","secret":"a secret"}]}"#,
+    )
+    .expect("the file can be written");
+    cluster.master_flags = vec![
+        "--authenticate_frameworks".to_owned(),
+        format!("--credentials={}", credentials.display()),
+    ];
+    cluster.start_master();
+    cluster.start_agent();
+    cluster.wait_for_agent();
+    cluster
+}
+
+#[test]
+fn a_driver_proves_who_it_is_before_it_registers() {
+    let cluster = guarded();
+    runtime().block_on(async {
+        let here = Runtime::start(Settings::loopback(0)).await.expect("a runtime");
+        let with = |secret: &str| SchedulerSettings {
+            credential: Some(auth::Credential {
+                principal: "framework-1".to_owned(),
+                secret: Some(auth::Secret::new(secret.as_bytes().to_vec())),
+            }),
+            ..SchedulerSettings::default()
+        };
+        let info = v1::FrameworkInfo {
+            principal: Some("framework-1".to_owned()),
+            ..info()
+        };
+        let mut honest = Scheduler::start_with(&here, &cluster, info.clone(), &with("a secret"));
+        honest.registered().await;
+        honest.launch(vec![command_task("quick", "true")]).await;
+        honest.status("quick", TaskState::TaskFinished).await;
+        let mut liar = Scheduler::start_with(&here, &cluster, info.clone(), &with("another"));
+        assert_eq!(liar.error().await, "Master refused authentication");
+        let mut silent = Scheduler::start(&here, &cluster, info, 5);
+        assert_eq!(
+            silent.error().await,
+            format!("Framework at {} is not authenticated", silent.client.upid())
+        );
+        honest.client.ask(Ask::Stop { failover: false });
     });
 }
 

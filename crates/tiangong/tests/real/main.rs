@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a test says what it lacks and what it saw")]
 
 mod bad_input;
+mod bench;
 mod conformance;
 mod drivers;
 mod frameworks;

@@ -41,8 +41,8 @@ fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Runs the scheduler's script to its end; returns what it printed.
-fn live(python: &Path, cluster: &Cluster, credential: &[&str]) -> String {
+/// Runs the scheduler's script to its end; returns what it printed, and whether it ended well.
+fn attempt(python: &Path, cluster: &Cluster, credential: &[&str]) -> (bool, String) {
     let executor = format!("{} {}", python.display(), script("executor.py").display());
     let log =
         |name: &str| std::fs::File::create(cluster.folder.path().join(name)).expect("a log can be made");
@@ -61,16 +61,18 @@ fn live(python: &Path, cluster: &Cluster, credential: &[&str]) -> String {
         let _gone = child.kill();
         let _status = child.wait();
     }
-    let output = cluster.log("scheduler.out");
-    assert!(
-        ended.is_some_and(|status| status.success()),
-        "{ended:?}\n{output}\n{}",
-        cluster.log("scheduler.err")
-    );
+    let success = ended.is_some_and(|status| status.success());
+    (success, cluster.log("scheduler.out"))
+}
+
+/// As [`attempt`], which must go well.
+fn live(python: &Path, cluster: &Cluster, credential: &[&str]) -> String {
+    let (success, output) = attempt(python, cluster, credential);
+    assert!(success, "{output}\n{}", cluster.log("scheduler.err"));
     output
 }
 
-/// The lines without what follows their first two words.
+/// The lines, without the id that is new each time.
 fn steps(output: &str) -> Vec<String> {
     output
         .lines()
@@ -107,4 +109,52 @@ fn a_framework_on_pymesos_lives_its_whole_life() {
     let completed = &state["completed_frameworks"][0];
     assert_eq!(completed["name"], "pymesos");
     assert_eq!(completed["completed_tasks"].as_array().map(Vec::len), Some(52));
+}
+
+/// A cluster whose frameworks must prove who they are.
+fn guarded() -> Cluster {
+    let mut cluster = Cluster::new();
+    let credentials = cluster.folder.path().join("credentials");
+    std::fs::write(
+        &credentials,
+        r#"{"credentials":[{"principal":"pymesos","secret":"a secret"},{"principal":"other","secret":"b"}]}"#,
+    )
+    .expect("the file can be written");
+    cluster.master_flags = vec![
+        "--authenticate_http_frameworks".to_owned(),
+        "--http_framework_authenticators=basic".to_owned(),
+        format!("--credentials={}", credentials.display()),
+    ];
+    cluster.start_master();
+    cluster.start_agent();
+    cluster.wait_for_agent();
+    cluster
+}
+
+#[test]
+fn a_framework_on_pymesos_proves_who_it_is() {
+    let Some(python) = python() else {
+        return skip("pymesos");
+    };
+    let cluster = guarded();
+    let output = live(&python, &cluster, &["pymesos", "a secret"]);
+    assert_eq!(steps(&output), LIFE);
+}
+
+#[test]
+fn a_framework_on_pymesos_with_a_wrong_secret_is_not_let_in() {
+    let Some(python) = python() else {
+        return skip("pymesos");
+    };
+    let cluster = guarded();
+    for credential in [&["pymesos", "b"][..], &["nobody", "b"], &[]] {
+        let (success, output) = attempt(&python, &cluster, credential);
+        assert!(!success && output.is_empty(), "{credential:?}: {output}");
+        let error = cluster.log("scheduler.err");
+        assert!(error.contains("Failed with HTTP 401"), "{credential:?}: {error}");
+    }
+    let state = http::get(cluster.master_address, "/state")
+        .expect("an answer")
+        .json();
+    assert_eq!(state["frameworks"].as_array().map(Vec::len), Some(0));
 }
