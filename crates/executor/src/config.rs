@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use process::{Clock, parse_duration};
+use process::tls::Tls;
+use process::{Clock, Environment, parse_duration};
 use proto::ContentType;
 use proto::v1::{ExecutorId, FrameworkId};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub subscription_backoff_max: Duration,
     /// `MESOS_EXECUTOR_AUTHENTICATION_TOKEN`, sent as a bearer token.
     pub token: Option<Token>,
+    /// `LIBPROCESS_SSL_*`: TLS to the agent, if it is enabled; not for [`Self::domain_socket`].
+    pub tls: Option<Arc<Tls>>,
     /// How bodies are encoded; protobuf unless changed.
     pub content_type: ContentType,
     /// Longest silence on the event stream before it is given up and opened anew; 65 min, a little more than
@@ -88,6 +92,7 @@ impl Config {
             recovery_timeout: Duration::from_secs(15 * 60),
             subscription_backoff_max: Duration::from_secs(1),
             token: None,
+            tls: None,
             content_type: ContentType::Protobuf,
             max_silence: Duration::from_secs(65 * 60),
             request_timeout: Duration::from_secs(10),
@@ -155,8 +160,23 @@ impl Config {
         config.recovery_timeout = duration("MESOS_RECOVERY_TIMEOUT", config.recovery_timeout)?;
         config.subscription_backoff_max =
             duration("MESOS_SUBSCRIPTION_BACKOFF_MAX", config.subscription_backoff_max)?;
+        config.tls = tls(&variable, &config.clock)?;
         Ok(config)
     }
+}
+
+/// TLS as the environment wants it.
+fn tls(variable: impl Fn(&'static str) -> Option<String>, clock: &Clock) -> Result<Option<Arc<Tls>>, Error> {
+    let names = process::VARIABLES
+        .iter()
+        .filter_map(|known| Some((known.name, known.name.strip_prefix("LIBPROCESS_")?)))
+        .filter(|(_, old)| old.starts_with("SSL_"));
+    let set = names
+        .flat_map(|(name, old)| [name, old])
+        .filter_map(|name| Some((name, variable(name)?)));
+    let settings = Environment::from_vars(set).map_err(Error::Process)?.tls;
+    let load = |settings| Tls::load(settings, clock.clone()).map_err(Error::Process);
+    settings.as_ref().map(load).transpose()
 }
 
 #[cfg(test)]
@@ -208,6 +228,19 @@ mod tests {
             !format!("{config:?}").contains("abc.def"),
             "a secret is not printed"
         );
+    }
+
+    #[test]
+    fn tls_is_set_up_or_its_lack_is_said() {
+        assert!(vars(&[("LIBPROCESS_SSL_ENABLED", "0")]).unwrap().tls.is_none());
+        let text = |changes: &[(&'static str, &str)]| vars(changes).unwrap_err().to_string();
+        assert!(text(&[("LIBPROCESS_SSL_ENABLED", "1")]).contains("LIBPROCESS_SSL_CERT_FILE"));
+        let files = [
+            ("SSL_ENABLED", "true"),
+            ("SSL_CERT_FILE", "/nowhere/cert"),
+            ("LIBPROCESS_SSL_KEY_FILE", "/nowhere/key"),
+        ];
+        assert!(text(&files).contains("/nowhere/cert"));
     }
 
     #[test]

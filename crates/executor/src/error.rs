@@ -15,6 +15,9 @@ pub enum Error {
         /// What it says.
         value: String,
     },
+    /// What the environment says of libprocess cannot be done.
+    #[error(transparent)]
+    Process(process::Error),
     /// More than [`MAX_UNACKNOWLEDGED`](crate::MAX_UNACKNOWLEDGED) updates wait for the agent.
     #[error("too many updates are not acknowledged")]
     Full,

@@ -8,7 +8,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use recordio::{Decoder, Limits};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinHandle;
 
 use crate::{Config, Error};
@@ -38,9 +38,15 @@ impl Drop for Connection {
 impl Connection {
     /// Connects; the caller limits the time.
     pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
-        match &config.domain_socket {
-            Some(path) => Self::over(UnixStream::connect(path).await.map_err(broken)?).await,
-            None => {
+        match (&config.domain_socket, &config.tls) {
+            (Some(path), _) => Self::over(UnixStream::connect(path).await.map_err(broken)?).await,
+            (None, Some(tls)) => {
+                let mut found = lookup_host(&config.agent).await.map_err(broken)?;
+                let none = || Error::Connection(format!("{} has no address", config.agent));
+                let address = found.next().ok_or_else(none)?;
+                Self::over(tls.connect(address).await.map_err(broken)?).await
+            }
+            (None, None) => {
                 let socket = TcpStream::connect(&config.agent).await.map_err(broken)?;
                 socket.set_nodelay(true).map_err(broken)?;
                 Self::over(socket).await
@@ -182,3 +188,7 @@ fn broken(error: impl std::error::Error) -> Error {
     }
     Error::Connection(text)
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -31,6 +31,10 @@ The ciphers that a Mesos takes by default (`AES128-SHA` and the like) are not av
 the Mesos side `LIBPROCESS_SSL_CIPHERS=ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256`, or both sides
 `LIBPROCESS_SSL_ENABLE_TLS_V1_3=1`. With `LIBPROCESS_SSL_SUPPORT_DOWNGRADE`, peers get around every check of certificates
 by not encrypting; it is meant for the time in which a cluster changes over.
+
+An agent does not hand its own variables to executors: with TLS on an agent, give them by `--executor_environment_variables`.
+The executors that are built in, and those on the `executor` crate, then speak TLS. The `scheduler` crate, and with it the
+command line, speaks plain text only: a master that serves it needs `LIBPROCESS_SSL_SUPPORT_DOWNGRADE`, or a proxy before it.
 ";
 
 fn page() -> String {

@@ -386,3 +386,21 @@ async fn files_are_shown_below_their_virtual_paths() {
         ("hello\n", Some("attachment; filename=\"stdout\""))
     );
 }
+
+#[tokio::test]
+async fn metrics_are_served_to_scrapers_as_well() {
+    let served = serve().await;
+    served.runtime.metrics().counter("slave/recovery_errors").add(2);
+    let answer = served.get("/metrics").await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (
+            200,
+            Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        )
+    );
+    assert!(answer.text().contains("\nmesos_agent_recovery_errors_total 2\n"));
+    assert!(answer.text().ends_with("\n# EOF\n"));
+    assert_eq!(served.get("/metrics/nothing").await.status, 404);
+    assert_eq!(served.get("/metrics?timeout=soon").await.status, 400);
+}

@@ -13,9 +13,10 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::{Clock, Error};
+use crate::{Clock, Error, Timer};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +115,8 @@ static LEVEL: AtomicU32 = AtomicU32::new(0);
 static FIRST_LEVEL: AtomicU32 = AtomicU32::new(0);
 /// Counts changes, so that only the last one is taken back.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
+/// What takes the last change back.
+static REVERT: Mutex<Option<Timer>> = Mutex::new(None);
 
 /// Sets the log up for the whole program; once.
 ///
@@ -146,11 +149,15 @@ pub fn set_level(level: u32, duration: Duration, clock: &Clock) -> Result<(), Er
     }
     let change = CHANGES.fetch_add(1, Ordering::SeqCst) + 1;
     store_level(level);
-    clock.after(duration, move || {
+    let revert = clock.after(duration, move || {
         if CHANGES.load(Ordering::SeqCst) == change {
             store_level(FIRST_LEVEL.load(Ordering::Relaxed));
         }
     });
+    // One is enough, however often it is changed.
+    if let Some(earlier) = REVERT.lock().replace(revert) {
+        earlier.cancel();
+    }
     Ok(())
 }
 

@@ -89,18 +89,23 @@ async fn serve(
     client: SocketAddr,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let Some(tls) = runtime.upgrade().map(|up| up.tls().cloned()) else {
+    let Some((tls, clock, idle)) = runtime
+        .upgrade()
+        .map(|up| (up.tls().cloned(), up.clock().clone(), up.settings().limits.idle))
+    else {
         return;
     };
     let stream = match tls {
         None => Stream::Plain(stream),
         Some(tls) => tokio::select! {
-            accepted = tls.accept(stream, client) => match accepted {
-                Ok(stream) => stream,
-                Err(error) => {
+            accepted = clock.timeout(idle, tls.accept(stream, client)) => match accepted {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => {
                     tracing::warn!("Refused the connection from {client}: {error}");
                     return;
                 }
+                // It never said a word.
+                Err(_) => return,
             },
             _ = shutdown.wait_for(|down| *down) => return,
         },

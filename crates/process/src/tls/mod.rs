@@ -114,7 +114,7 @@ impl Tls {
     }
 
     /// Makes an accepted socket a stream: TLS, or plain text where downgrades are supported and the client speaks
-    /// so. Waits for the client's first byte without limit in the latter case, since a link says nothing.
+    /// so. There, the client's first byte is waited for without limit: put one around it.
     ///
     /// # Errors
     /// Those of the socket, of the handshake, and a certificate that is not the client's.
@@ -125,7 +125,7 @@ impl Tls {
                 return Ok(Stream::Plain(stream));
             }
         }
-        let stream = self.in_time(self.acceptor.accept(stream)).await?;
+        let stream = self.in_time(Box::pin(self.acceptor.accept(stream))).await?;
         if self.settings.require_client_cert {
             self.check(Peer::Client, stream.get_ref().1, client.ip()).await?;
         }
@@ -139,7 +139,7 @@ impl Tls {
     pub async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        match self.secure(stream, address).await {
+        match Box::pin(self.secure(stream, address)).await {
             Err(error) if self.settings.support_downgrade => {
                 tracing::debug!("Falling back to plain text with {address}: {error}");
                 let stream = TcpStream::connect(address).await?;
@@ -152,7 +152,9 @@ impl Tls {
 
     async fn secure(&self, stream: TcpStream, address: SocketAddr) -> io::Result<Stream> {
         let name = ServerName::IpAddress(address.ip().into());
-        let stream = self.in_time(self.connector.connect(name, stream)).await?;
+        // A session is large: futures that hold one need not be.
+        let handshake = Box::pin(self.connector.connect(name, stream));
+        let stream = self.in_time(handshake).await?;
         if self.settings.verify_server_cert {
             self.check(Peer::Server, stream.get_ref().1, address.ip()).await?;
         }

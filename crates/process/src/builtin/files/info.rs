@@ -1,5 +1,6 @@
 //! What is told of a file.
 
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -30,17 +31,17 @@ pub struct FileInfo {
 
 impl FileInfo {
     /// Looks at a file, not following a link; `None` when it is gone.
-    pub(super) fn read(real: &Path, path: String) -> Option<Self> {
+    pub(super) fn read(real: &Path, path: String, names: &Names) -> Option<Self> {
         let metadata = std::fs::symlink_metadata(real).ok()?;
         Some(Self {
-            gid: name_of("/etc/group", metadata.gid()),
+            gid: name_of(&names.groups, metadata.gid()),
             mode: mode(&metadata),
             mode_bits: metadata.mode(),
             mtime: metadata.mtime(),
             nlink: metadata.nlink(),
             path,
             size: metadata.len(),
-            uid: name_of("/etc/passwd", metadata.uid()),
+            uid: name_of(&names.users, metadata.uid()),
         })
     }
 }
@@ -67,17 +68,47 @@ fn mode(metadata: &Metadata) -> String {
     text
 }
 
-/// The name that a table such as `/etc/passwd` has for a number; the number itself if it has none.
-fn name_of(table: &str, number: u32) -> String {
-    let wanted = number.to_string();
-    let text = std::fs::read_to_string(table).unwrap_or_default();
-    for line in text.lines() {
-        let mut fields = line.split(':');
-        if let (Some(name), Some(id)) = (fields.next(), fields.nth(1))
-            && id == wanted
-        {
-            return name.to_owned();
+/// The names of users and groups, read once for a whole listing.
+pub(super) struct Names {
+    users: BTreeMap<u32, String>,
+    groups: BTreeMap<u32, String>,
+}
+
+impl Names {
+    pub(super) fn read() -> Self {
+        let table = |path| named(&std::fs::read_to_string(path).unwrap_or_default());
+        Self {
+            users: table("/etc/passwd"),
+            groups: table("/etc/group"),
         }
     }
-    wanted
+}
+
+/// The names of a table such as `/etc/passwd` by their numbers; of several, the first.
+fn named(table: &str) -> BTreeMap<u32, String> {
+    let mut names = BTreeMap::new();
+    for line in table.lines() {
+        let mut fields = line.split(':');
+        if let (Some(name), Some(Ok(id))) = (fields.next(), fields.nth(1).map(str::parse)) {
+            names.entry(id).or_insert_with(|| name.to_owned());
+        }
+    }
+    names
+}
+
+/// The name for a number; the number itself if it has none.
+fn name_of(names: &BTreeMap<u32, String>, number: u32) -> String {
+    names.get(&number).cloned().unwrap_or_else(|| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_numbers() {
+        let names = named("root:x:0:0:root:/root:/bin/sh\nagain:x:0:0\nbad:x:y\n\nweb:x:33:33\n");
+        let name = |number| name_of(&names, number);
+        assert_eq!([name(0), name(33), name(4)], ["root", "web", "4"]);
+    }
 }

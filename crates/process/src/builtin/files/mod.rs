@@ -14,12 +14,16 @@ use std::sync::Arc;
 
 pub(super) use endpoints::start;
 pub use info::FileInfo;
+use info::Names;
 use parking_lot::RwLock;
 
 use crate::http::Principal;
 
 /// Bytes that one read gives at most: 16 pages of 4 KiB.
 pub const READ_LIMIT: usize = 64 << 10;
+
+/// Entries of a directory that are listed; one with more is refused.
+pub const LIST_LIMIT: usize = 100_000;
 
 /// Why a file is not shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,7 +170,7 @@ impl Files {
     /// The entries of a directory, by path; none for a file.
     ///
     /// # Errors
-    /// As [`Files::resolve`].
+    /// As [`Files::resolve`]; [`FilesError::Invalid`] beyond [`LIST_LIMIT`] entries.
     pub fn list(&self, virtual_path: &str) -> Result<Vec<FileInfo>, FilesError> {
         let (root, real) = self.resolve_within(virtual_path)?;
         let (folder, metadata) = open_within(&root, &real)?;
@@ -177,13 +181,20 @@ impl Files {
         let Ok(entries) = std::fs::read_dir(by_descriptor(&folder)) else {
             return Ok(Vec::new());
         };
+        let names = Names::read();
         let mut found: Vec<FileInfo> = entries
             .flatten()
+            .take(LIST_LIMIT + 1)
             .filter_map(|entry| {
                 let path = Path::new(virtual_path).join(entry.file_name());
-                FileInfo::read(&entry.path(), path.to_string_lossy().into_owned())
+                FileInfo::read(&entry.path(), path.to_string_lossy().into_owned(), &names)
             })
             .collect();
+        if found.len() > LIST_LIMIT {
+            return Err(FilesError::Invalid(format!(
+                "The directory has more than {LIST_LIMIT} entries"
+            )));
+        }
         found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
