@@ -1,6 +1,6 @@
 //! `/help`: the routes of every process, with texts.
 //!
-//! Compat: the page is Markdown in a frame of HTML that carries its own renderer (`marked`, MIT licence, see `assets`,
+//! Compat: the page is Markdown in a frame of HTML that carries its own renderer (`marked`, MIT licence, see `assets`),
 //! byte for byte as browsers and scripts have got it so far.
 
 use std::collections::BTreeMap;
