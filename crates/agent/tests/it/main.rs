@@ -8,6 +8,7 @@ mod drivers;
 mod executor_api;
 mod launches;
 mod lifecycle;
+mod metrics;
 mod nested;
 mod obedient;
 mod random;
