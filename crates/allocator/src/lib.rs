@@ -11,11 +11,12 @@
 //! **Invariants.** Per agent, total = free + held, except while a total shrinks under what is held. Sums kept
 //! for shares, quota and headroom equal what a recount gives ([`Allocator::check`]).
 //!
-//! Absent so far: inverse offers (maintenance), offer constraints.
+//! Absent so far: inverse offers (maintenance).
 
 mod core;
 
 pub use crate::core::allocator::Allocator;
+pub use crate::core::constraints::{Constraints, RegexLimits};
 pub use crate::core::ids::{AgentId, FrameworkId};
 pub use crate::core::offered::Offered;
 pub use crate::core::options::{AgentOptions, Capabilities, Config, FrameworkOptions, Sorter, region};
@@ -34,6 +35,14 @@ pub enum Error {
         framework: FrameworkId,
         /// Where.
         agent: AgentId,
+    },
+    /// A constraint's regular expression is none, or too large.
+    #[error("invalid regular expression '{regex}': {reason}")]
+    Regex {
+        /// The expression.
+        regex: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The conversion consumes what is not there.
     #[error("cannot convert")]

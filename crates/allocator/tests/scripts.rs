@@ -151,6 +151,7 @@ impl Script {
             region: named.get("region").map(|region| (*region).to_owned()),
             multi_role: named.get("multi_role") != Some(&"no"),
             hierarchical_role: named.get("hierarchical_role") != Some(&"no"),
+            ..AgentOptions::default()
         };
         let mut total = Resources::parse(total).unwrap();
         if let Some(text) = named.get("revocable") {

@@ -99,6 +99,8 @@ impl Server {
         let master =
             MasterProcess::new(core, info, shell, hub, registrar, runs, failing).with_sessions(sessions);
         let process = runtime.spawn("master", master).map_err(process_error)?;
+        let allocator = api::Allocator(process.clone());
+        runtime.spawn(api::ALLOCATOR, allocator).map_err(process_error)?;
         crate::metrics::register(&runtime, &process);
         Ok(Self {
             runtime,

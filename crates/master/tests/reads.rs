@@ -11,7 +11,7 @@ use master::Server;
 use process::{Runtime, Settings};
 use proto::{Message as _, json as mesos_json};
 use serde_json::{Value, json};
-use support::{Agent, Answer, Framework, JSON, http, master, until, v1};
+use support::{Agent, Answer, Framework, JSON, http, master, subscribe, until, v1};
 use tokio::sync::mpsc;
 
 /// A master with an agent, a framework and three tasks that are being started.
@@ -261,6 +261,62 @@ async fn what_changes_something_is_not_looked_at() {
         assert_eq!((head.status, head.header("allow")), (405, Some(allow)), "{path}");
     }
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_constraints_exclude_is_shown_and_not_offered() {
+    let cluster = Cluster::start().await;
+    let to = cluster.server.address();
+    let constraint = |host: &str| {
+        let condition = json!({"selector": {"pseudoattribute_type": "HOSTNAME"}, "predicate": {"text_matches": {"regex": host}}});
+        json!({"role_constraints": {"*": {"groups": [{"attribute_constraints": [condition]}]}}})
+    };
+    let subscribe_with = |constraints: Value| {
+        json!({"type": "SUBSCRIBE", "subscribe": {
+            "framework_info": {"user": "root", "name": "picky", "roles": ["*"], "capabilities": [{"type": "MULTI_ROLE"}]},
+            "offer_constraints": constraints}})
+    };
+    let (answer, mut events) =
+        subscribe(to, "/api/v1/scheduler", JSON, &subscribe_with(constraint("h"))).await;
+    let id = events.event_of("SUBSCRIBED").await["subscribed"]["framework_id"].take();
+    let shown = async || {
+        let path = "/hierarchical-allocator(1)/offer_constraints_debug";
+        get(to, path).await.json()["frameworks"][id["value"].as_str().unwrap()].take()
+    };
+    assert_eq!(
+        shown().await,
+        json!({"suppressed_roles": [], "excluded_by_attribute_constraints": {"*": [cluster.agent]}})
+    );
+    // With constraints that let the host pass it is offered what the first framework does not want.
+    let update = json!({"type": "UPDATE_FRAMEWORK", "framework_id": id, "update_framework": {
+        "framework_info": {"user": "root", "name": "picky", "id": id, "roles": ["*"], "capabilities": [{"type": "MULTI_ROLE"}]},
+        "offer_constraints": constraint("h.re[e]")}});
+    let headers = [
+        JSON[0],
+        JSON[1],
+        ("mesos-stream-id", answer.header("mesos-stream-id").unwrap()),
+    ];
+    let updated = http(
+        to,
+        "POST",
+        "/api/v1/scheduler",
+        &headers,
+        update.to_string().as_bytes(),
+    )
+    .await;
+    assert_eq!((updated.status, updated.text().as_str()), (200, ""));
+    let offers = events.event_of("OFFERS").await;
+    assert_eq!(offers["offers"]["offers"][0]["hostname"], "here");
+    assert_eq!(
+        shown().await,
+        json!({"suppressed_roles": [], "excluded_by_attribute_constraints": {"*": []}})
+    );
+    // An expression that is none is told as an error.
+    let (_, mut events) = subscribe(to, "/api/v1/scheduler", JSON, &subscribe_with(constraint("("))).await;
+    let error = events.event_of("ERROR").await;
+    let text = error["error"]["message"].as_str().unwrap();
+    assert!(text.contains("invalid regular expression '('"), "{text}");
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,35 @@ impl Allocator {
             .collect()
     }
 
+    /// The roles in which a framework wants no offers at the moment; `None` when it did not subscribe.
+    pub fn suppressed(&self, id: &FrameworkId) -> Option<&BTreeSet<String>> {
+        let framework = self.framework_ids.get(id).map(|fx| &self.frameworks[*fx])?;
+        framework.known.then_some(&framework.options.suppressed)
+    }
+
+    /// By role, the agents that a framework's constraints exclude; O(roles × agents).
+    pub fn excluded(&self, id: &FrameworkId) -> BTreeMap<&str, Vec<AgentId>> {
+        let Some(fx) = self.framework_ids.get(id) else {
+            return BTreeMap::new();
+        };
+        let options = &self.frameworks[*fx].options;
+        let of_role = |role: &str| match &options.constraints {
+            None => Vec::new(),
+            Some(constraints) => {
+                let agents = self.agent_ids.values().map(|ax| &self.agents[*ax]);
+                agents
+                    .filter(|agent| constraints.excludes(role, &agent.options))
+                    .map(|agent| agent.id.clone())
+                    .collect()
+            }
+        };
+        options
+            .roles
+            .iter()
+            .map(|role| (role.as_str(), of_role(role)))
+            .collect()
+    }
+
     pub(crate) fn ensure_framework(&mut self, id: &FrameworkId) -> u32 {
         if let Some(&fx) = self.framework_ids.get(id) {
             return fx;

@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod agents;
 pub(crate) mod allocator;
 pub(crate) mod check;
+pub(crate) mod constraints;
 pub(crate) mod filters;
 pub(crate) mod frameworks;
 pub(crate) mod ids;

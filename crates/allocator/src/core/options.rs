@@ -1,10 +1,13 @@
 //! What the allocator is told about the cluster, about frameworks and about agents.
 
+use super::constraints::{Constraints, RegexLimits};
 use proto::v1;
 use proto::v1::agent_info::capability::Type as AgentCapability;
 use proto::v1::framework_info::capability::Type as FrameworkCapability;
+use proto::v1::scheduler::OfferConstraints;
 use resources::{Name, Quantities, role};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// In which order roles, or the frameworks of a role, are served.
@@ -38,6 +41,8 @@ pub struct Config {
     pub role_sorter: Sorter,
     /// The order of the frameworks of a role.
     pub framework_sorter: Sorter,
+    /// How large regular expressions in offer constraints may be.
+    pub regex_limits: RegexLimits,
     /// Seed of the random orders.
     pub seed: u64,
 }
@@ -59,6 +64,7 @@ impl Default for Config {
             region: None,
             role_sorter: Sorter::Drf,
             framework_sorter: Sorter::Drf,
+            regex_limits: RegexLimits::default(),
             seed: 0,
         }
     }
@@ -96,6 +102,8 @@ pub struct FrameworkOptions {
     pub capabilities: Capabilities,
     /// Its own minimum by role; an empty list accepts anything.
     pub min_allocatable: BTreeMap<String, Vec<Quantities>>,
+    /// Which agents it wants.
+    pub constraints: Option<Arc<Constraints>>,
 }
 
 impl FrameworkOptions {
@@ -138,7 +146,16 @@ impl FrameworkOptions {
             suppressed: suppressed.into_iter().collect(),
             capabilities,
             min_allocatable,
+            constraints: None,
         }
+    }
+
+    /// The same with offer constraints; none that can be read are none.
+    #[must_use]
+    pub fn constrained(mut self, constraints: Option<&OfferConstraints>, limits: RegexLimits) -> Self {
+        let constraints = constraints.filter(|constraints| !constraints.role_constraints.is_empty());
+        self.constraints = constraints.and_then(|source| Constraints::new(source, limits).ok().map(Arc::new));
+        self
     }
 }
 
@@ -149,6 +166,10 @@ pub struct AgentOptions {
     pub hostname: String,
     /// Its region, if it has a domain.
     pub region: Option<String>,
+    /// Its zone, if it has a domain.
+    pub zone: Option<String>,
+    /// The first attribute of each name; none stands for a value that is no text.
+    pub attributes: BTreeMap<String, Option<String>>,
     /// MULTI_ROLE.
     pub multi_role: bool,
     /// HIERARCHICAL_ROLE.
@@ -166,10 +187,26 @@ impl AgentOptions {
         Self {
             hostname: info.hostname.clone(),
             region: region(info.domain.as_ref()),
+            zone: zone(info.domain.as_ref()),
+            attributes: attributes(&info.attributes),
             multi_role: has(AgentCapability::MultiRole),
             hierarchical_role: has(AgentCapability::HierarchicalRole),
         }
     }
+}
+
+fn attributes(all: &[v1::Attribute]) -> BTreeMap<String, Option<String>> {
+    let mut first = BTreeMap::new();
+    for attribute in all {
+        let text = || attribute.text.as_ref().map(|text| text.value.clone());
+        first.entry(attribute.name.clone()).or_insert_with(text);
+    }
+    first
+}
+
+fn zone(domain: Option<&v1::DomainInfo>) -> Option<String> {
+    let fault = domain?.fault_domain.as_ref();
+    fault.map(|fault| fault.zone.name.clone())
 }
 
 /// The region of a domain, if it names one.

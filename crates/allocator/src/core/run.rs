@@ -2,7 +2,7 @@
 
 use super::allocator::Allocator;
 use super::offered::Offered;
-use super::options::Sorter;
+use super::options::{FrameworkOptions, Sorter};
 use super::shrink::shrink;
 use process::Time;
 use rand::seq::SliceRandom;
@@ -203,10 +203,14 @@ impl Allocator {
         (!available.is_empty()).then_some(available)
     }
 
-    /// What does not depend on the amounts: capabilities and regions.
+    /// What does not depend on the amounts: capabilities, regions and constraints.
     fn may_have(&self, ax: u32, rx: u32, fx: u32) -> bool {
         let agent = &self.agents[ax];
-        let capabilities = &self.frameworks[fx].options.capabilities;
+        let FrameworkOptions {
+            capabilities,
+            constraints,
+            ..
+        } = &self.frameworks[fx].options;
         if agent.has_gpus && self.config.filter_gpu_resources && !capabilities.gpu_resources {
             return false;
         }
@@ -219,7 +223,14 @@ impl Allocator {
         if capabilities.multi_role && !agent.options.multi_role {
             return false;
         }
-        agent.options.hierarchical_role || !self.roles.node(rx).path.contains('/')
+        let role = &self.roles.node(rx).path;
+        if constraints
+            .as_ref()
+            .is_some_and(|constraints| constraints.excludes(role, &agent.options))
+        {
+            return false;
+        }
+        agent.options.hierarchical_role || !role.contains('/')
     }
 
     /// The framework's own minimum for the role, or else the cluster's.

@@ -5,6 +5,7 @@
 //! ([`Batcher`](batch::Batcher)).
 
 mod batch;
+mod constraints;
 mod files;
 mod info;
 pub(crate) mod messages;
@@ -22,6 +23,7 @@ mod wire;
 mod writes;
 
 pub(crate) use batch::Batcher;
+pub(crate) use constraints::{ALLOCATOR, Allocator};
 pub(crate) use info::{Build, Info};
 pub(crate) use registry::{REGISTRAR, Registry};
 pub(crate) use scheduler::Stream;

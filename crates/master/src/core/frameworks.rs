@@ -258,7 +258,7 @@ impl Master {
         let roles = validation::framework::roles(info);
         validation::framework::validate_suppressed(&roles, &update.suppressed_roles)?;
         if let Some(constraints) = &update.offer_constraints {
-            validation::constraints::validate(constraints, &roles)?;
+            validation::constraints::validate(constraints, &roles, self.config.allocator.regex_limits)?;
         }
         Ok(update)
     }
@@ -273,7 +273,8 @@ impl Master {
         out: &mut Vec<Output>,
     ) {
         info.id = Some(id.to_wire());
-        let options = allocator::FrameworkOptions::from_info(&info, suppressed.iter().cloned());
+        let options = allocator::FrameworkOptions::from_info(&info, suppressed.iter().cloned())
+            .constrained(constraints.as_ref(), self.config.allocator.regex_limits);
         let Some(framework) = self.state.framework_mut(id) else {
             return;
         };

@@ -120,7 +120,7 @@ impl Master {
         let roles = validation::framework::roles(description);
         validation::framework::validate_suppressed(&roles, &subscribe.suppressed_roles)?;
         if let Some(constraints) = &subscribe.offer_constraints {
-            validation::constraints::validate(constraints, &roles)?;
+            validation::constraints::validate(constraints, &roles, self.config.allocator.regex_limits)?;
         }
         if let Some(known) = id.and_then(|id| self.state.frameworks.get(&id))
             && known.info.principal != description.principal
@@ -153,7 +153,7 @@ impl Master {
         );
         self.gauges.frameworks_connected += 1;
         self.gauges.frameworks_active += 1;
-        self.add_framework(framework, out);
+        self.add_framework(framework, subscribe.offer_constraints.as_ref(), out);
         if let Some(framework) = self.state.framework_mut(&id) {
             framework.offer_constraints = Some(Arc::new(subscribe.offer_constraints.unwrap_or_default()));
         }
@@ -191,9 +191,15 @@ impl Master {
         }
     }
 
-    fn add_framework(&mut self, framework: Framework, out: &mut Vec<Output>) {
+    fn add_framework(
+        &mut self,
+        framework: Framework,
+        constraints: Option<&v1::scheduler::OfferConstraints>,
+        out: &mut Vec<Output>,
+    ) {
         let options =
-            allocator::FrameworkOptions::from_info(&framework.info, framework.suppressed.iter().cloned());
+            allocator::FrameworkOptions::from_info(&framework.info, framework.suppressed.iter().cloned())
+                .constrained(constraints, self.config.allocator.regex_limits);
         self.allocator
             .add_framework(&framework.id, options, framework.active, self.now);
         let framework = Arc::new(framework);
@@ -220,7 +226,7 @@ impl Master {
         let framework = self.new_framework(id, description, Vec::new(), Connection::Recovered);
         self.gauges.frameworks_disconnected += 1;
         self.gauges.frameworks_inactive += 1;
-        self.add_framework(framework, out);
+        self.add_framework(framework, None, out);
     }
 
     fn resubscribe(

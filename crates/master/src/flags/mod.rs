@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use allocator::Sorter;
+use allocator::{RegexLimits, Sorter};
 use process::flags::{Error, Values, parse_duration};
 use process::logging;
 use proto::v1::DomainInfo;
@@ -272,6 +272,13 @@ fn allocator(values: &Values) -> Result<allocator::Config, Error> {
         region: allocator::region(json(values, "domain")?.as_ref()),
         role_sorter: sorter(values, "role_sorter")?,
         framework_sorter: sorter(values, "framework_sorter")?,
+        regex_limits: RegexLimits {
+            max_mem: values.bytes("offer_constraints_re2_max_mem").unwrap_or_default(),
+            max_program_size: values
+                .int("offer_constraints_re2_max_program_size")
+                .and_then(|size| usize::try_from(size).ok())
+                .unwrap_or_default(),
+        },
         ..allocator::Config::default()
     })
 }

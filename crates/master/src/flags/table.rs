@@ -9,7 +9,6 @@ pub const TABLE: Table = Table {
     flags: &[COMMON, MASTER, OWN],
 };
 
-const CONSTRAINTS: &str = "offer constraints with regular expressions are not heeded";
 const MODULES: &str = "modules cannot be loaded";
 const PROGRAMS: &str = "no program is run to find an address; --ip names it";
 
@@ -60,8 +59,8 @@ const MASTER: &[Flag] = &[
     Flag::new("min_allocatable_resources", Kind::Text, "cpus:0.01|mem:32", "Smallest bundles worth offering; at least one alternative must be met"),
     Flag::optional("modules", Kind::Json, "Modules to load; excludes modules_dir").refused(MODULES),
     Flag::optional("modules_dir", Kind::Text, "Directory of module manifests, read in name order; excludes modules").refused(MODULES),
-    Flag::new("offer_constraints_re2_max_mem", Kind::Bytes, "4096B", "Memory bound per offer-constraint regex").refused(CONSTRAINTS),
-    Flag::new("offer_constraints_re2_max_program_size", Kind::Int, "100", "Program-size bound per offer-constraint regex").refused(CONSTRAINTS),
+    Flag::new("offer_constraints_re2_max_mem", Kind::Bytes, "4096B", "Memory bound per offer-constraint regex"),
+    Flag::new("offer_constraints_re2_max_program_size", Kind::Int, "100", "Program-size bound per offer-constraint regex"),
     Flag::optional("offer_timeout", Kind::Duration, "Rescind unanswered offers after this time; unset = never"),
     Flag::new("port", Kind::Int, "5050", "Port to bind; exported as LIBPROCESS_PORT"),
     Flag::new("publish_per_framework_metrics", Kind::Bool, "true", "Publish the per-framework metric set"),

@@ -89,7 +89,6 @@ fn what_is_not_built_in_is_refused_with_a_reason() {
         "--registry_strict",
         "--modules={}",
         "--no-log_auto_initialize",
-        "--offer_constraints_re2_max_mem=1MB",
     ] {
         let text = refused(&["--registry=in_memory", flag]);
         assert!(

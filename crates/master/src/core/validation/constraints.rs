@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use allocator::{Constraints, RegexLimits};
 use proto::v1::scheduler::OfferConstraints;
 use proto::v1::scheduler::attribute_constraint::selector::{PseudoattributeType, Selector};
 
 use super::Invalid;
 
-/// Checks that constraints name own roles only and are complete.
-pub fn validate(constraints: &OfferConstraints, roles: &BTreeSet<String>) -> Result<(), Invalid> {
+/// Checks that constraints name own roles only, are complete, and have regular expressions that can be matched.
+pub fn validate(
+    constraints: &OfferConstraints,
+    roles: &BTreeSet<String>,
+    limits: RegexLimits,
+) -> Result<(), Invalid> {
     for (role, of_role) in &constraints.role_constraints {
         if !roles.contains(role) {
             return Err(format!(
@@ -49,5 +54,7 @@ pub fn validate(constraints: &OfferConstraints, roles: &BTreeSet<String>) -> Res
             }
         }
     }
-    Ok(())
+    Constraints::new(constraints, limits)
+        .map(drop)
+        .map_err(|error| format!("Offer constraints are not valid: {error}"))
 }
