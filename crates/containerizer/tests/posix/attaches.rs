@@ -24,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_session_speaks_and_listens_in_its_parents_context", session),
         trial("input_that_is_closed_is_an_end_of_file", closed_input),
         trial("there_is_one_input_and_any_number_of_outputs", one_input),
+        trial("a_reader_that_takes_nothing_is_cut_off", stuck_reader),
         trial("a_terminal_is_one_and_can_be_resized", terminal),
         trial("a_terminal_outlives_the_agent", terminal_survives),
         trial("a_session_nobody_looks_at_ends_all_the_same", unread),
@@ -211,6 +212,31 @@ async fn one_input() {
     for output in outputs {
         all(output).await;
     }
+    fixture.destroy("c1").await;
+}
+
+async fn stuck_reader() {
+    let fixture = parent().await;
+    let child = nested("s");
+    let command = "read line; head -c 10000000 /dev/zero; echo end";
+    fixture
+        .posix
+        .launch(&child, config(command, ContainerClass::Debug, false))
+        .await
+        .unwrap();
+    let mut stuck = within(fixture.posix.attach_output(&child)).await.unwrap();
+    let reader = within(fixture.posix.attach_output(&child)).await.unwrap();
+    let input = within(fixture.posix.attach_input(&child)).await.unwrap();
+    within(input.send(stdin("go\n"))).await.unwrap();
+    let said = all(reader).await.0;
+    assert_eq!(said.len(), 10_000_004);
+    assert!(said.ends_with("end\n"));
+    assert_eq!(within(fixture.posix.wait(&child)).await.unwrap().status, Some(0));
+    let mut taken = 0;
+    while let Some(record) = within(stuck.next()).await {
+        taken += record.data.unwrap().data.unwrap().len();
+    }
+    assert!(taken < said.len(), "what it was sent before it was given up");
     fixture.destroy("c1").await;
 }
 
