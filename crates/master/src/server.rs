@@ -43,6 +43,9 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let runtime = Runtime::start(settings(&flags)?).await.map_err(process_error)?;
+        if let Some(exposure) = flags.security.exposure(runtime.bound_address().ip()) {
+            tracing::warn!("{exposure}");
+        }
         if let Some(log) = log_file(&flags) {
             let authorizer = flags.security.authorizer.clone();
             let guard = move |caller: Option<&Principal>| {

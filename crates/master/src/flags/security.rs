@@ -1,5 +1,6 @@
 //! Who may do what, as flags say it (facts: flags.tsv; authorization.tsv, sections `credentials`, `realm`, `rate-limit`).
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,30 @@ pub struct Security {
 }
 
 impl Security {
+    /// A sentence for the operator of a master that strangers could command: it listens at `address`, which is not this
+    /// machine's own, and some way to launch tasks asks nobody who they are.
+    pub fn exposure(&self, address: IpAddr) -> Option<String> {
+        let closed = |realm: &str| self.access.authenticators.contains_key(realm);
+        let doors = [
+            ("authenticate_http_frameworks", closed(SCHEDULER)),
+            ("authenticate_http_readwrite", closed(READWRITE)),
+            ("authenticate_frameworks", self.authenticate_frameworks),
+            ("authenticate_agents", self.authenticate_agents),
+        ];
+        let open: Vec<&str> = doors
+            .iter()
+            .filter(|(_, closed)| !closed)
+            .map(|(flag, _)| *flag)
+            .collect();
+        if address.is_loopback() || open.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "Anybody who reaches {address} can command this cluster; what closes it: --{}",
+            open.join(", --")
+        ))
+    }
+
     pub(super) fn new(values: &Values) -> Result<Self, Error> {
         let mut security = Self {
             authenticate_agents: values.bool("authenticate_agents"),
@@ -148,6 +173,31 @@ mod tests {
         assert!(security.authorizer.is_open() && security.access.authenticators.is_empty());
         assert!(security.credentials.is_none() && security.warnings.is_empty());
         assert_eq!(security.authentication_timeout, Duration::from_secs(15));
+    }
+
+    #[test]
+    fn a_master_that_strangers_could_command_says_so() {
+        let (_file, credentials) = credentials();
+        let exposure = |flags: &[&str], address: &str| {
+            let security = parse(&[&[credentials.as_str()], flags].concat()).unwrap();
+            security.exposure(address.parse().unwrap())
+        };
+        assert_eq!(exposure(&[], "127.0.0.1"), None);
+        let text = exposure(&["--authenticate_agents"], "10.0.0.1").unwrap();
+        assert!(
+            text.contains("10.0.0.1") && text.contains("--authenticate_http_frameworks"),
+            "{text}"
+        );
+        assert!(!text.contains("authenticate_agents"), "{text}");
+        assert!(exposure(&[], "0.0.0.0").is_some());
+        let all = [
+            "--authenticate_agents",
+            "--authenticate_frameworks",
+            "--authenticate_http_readwrite",
+            "--authenticate_http_frameworks",
+            "--http_framework_authenticators=basic",
+        ];
+        assert_eq!(exposure(&all, "0.0.0.0"), None);
     }
 
     #[test]
