@@ -1,5 +1,4 @@
 //! What holds for any lists, tokens and bytes.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;

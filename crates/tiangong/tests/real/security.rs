@@ -36,7 +36,12 @@ fn closed() -> Cluster {
         "--authenticate_http_readonly".to_owned(),
         "--authenticate_http_readwrite".to_owned(),
     ];
-    cluster.agent_flags = vec!["--hostname=localhost".to_owned()];
+    cluster.agent_flags = vec![
+        "--hostname=localhost".to_owned(),
+        format!("--http_credentials={}", credentials.display()),
+        "--authenticate_http_readonly".to_owned(),
+        "--authenticate_http_readwrite".to_owned(),
+    ];
     cluster
 }
 
