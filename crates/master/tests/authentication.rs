@@ -1,4 +1,4 @@
-//! Agents and drivers that prove who they are, or cannot; over real sockets.
+//! Agents and drivers that prove who they are, or cannot, and drivers that send too fast; over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
@@ -106,6 +106,24 @@ async fn an_agent_registers_once_it_has_proven_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_may_not_register_is_not_heard() {
+    let nobody = json!({"principals": {"type": "NONE"}, "agents": {"type": "ANY"}});
+    let acls = format!("--acls={}", json!({ "register_agents": [nobody] }));
+    let server = master(&[&acls]).await;
+    let runtime = runtime().await;
+    let agent = Peer::new(&runtime, "slave(1)", &server);
+    agent.tell(&registration());
+    // Its registration came before this, and so was dealt with before it.
+    let pid = agent.process.upid().clone();
+    assert!(matches!(
+        prove(&runtime, &server, &pid, "agent", "agent-secret").await,
+        Next::Error(_)
+    ));
+    assert_eq!(agents(&server).await, 0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_nobody_can_prove_anything_and_need_not() {
     let server = master(&[]).await;
     let runtime = runtime().await;
@@ -168,5 +186,74 @@ async fn a_session_ends_when_its_time_is_up() {
     assert_eq!(name, internal::AuthenticationMechanismsMessage::full_name());
     assert_eq!(session.id(), "crammd5-authenticator-session(1)");
     support::until(async || !server.runtime().is_running(session.id())).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_beyond_its_capacity_is_told() {
+    let limits = r#"--rate_limits={"limits": [{"principal": "web", "qps": 0.01, "capacity": 1}]}"#;
+    let server = master(&[limits]).await;
+    let runtime = runtime().await;
+    let mut driver = Peer::new(&runtime, "scheduler-1", &server);
+    driver.tell(&framework(Some("web")));
+    let registered = driver.receive::<internal::FrameworkRegisteredMessage>().await;
+    let revive = internal::ReviveOffersMessage {
+        framework_id: registered.framework_id,
+        ..internal::ReviveOffersMessage::default()
+    };
+    // One passes, one waits, the third is too much.
+    for _ in 0..3 {
+        driver.tell(&revive);
+    }
+    let error = driver.receive::<internal::FrameworkErrorMessage>().await;
+    assert_eq!(
+        error.message,
+        "Message mesos.internal.ReviveOffersMessage dropped: capacity(1) exceeded"
+    );
+    // Others are not slowed down by it.
+    let mut other = Peer::new(&runtime, "scheduler-2", &server);
+    other.tell(&framework(Some("other")));
+    let registered = other.receive::<internal::FrameworkRegisteredMessage>().await;
+    let unregister = internal::UnregisterFrameworkMessage {
+        framework_id: registered.framework_id,
+    };
+    other.tell(&unregister);
+    support::until(async || {
+        let frameworks = call(server.address(), &json!({"type": "GET_FRAMEWORKS"}))
+            .await
+            .json();
+        let completed = &frameworks["get_frameworks"]["completed_frameworks"];
+        completed.as_array().is_some_and(|completed| completed.len() == 1)
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_driver_gets_its_turn() {
+    let limits = r#"--rate_limits={"limits": [{"principal": "web", "qps": 20, "capacity": 10}]}"#;
+    let server = master(&[limits]).await;
+    let runtime = runtime().await;
+    let mut driver = Peer::new(&runtime, "scheduler-1", &server);
+    driver.tell(&framework(Some("web")));
+    let registered = driver.receive::<internal::FrameworkRegisteredMessage>().await;
+    let revive = internal::ReviveOffersMessage {
+        framework_id: registered.framework_id.clone(),
+        ..internal::ReviveOffersMessage::default()
+    };
+    for _ in 0..5 {
+        driver.tell(&revive);
+    }
+    driver.tell(&internal::UnregisterFrameworkMessage {
+        framework_id: registered.framework_id,
+    });
+    support::until(async || {
+        let frameworks = call(server.address(), &json!({"type": "GET_FRAMEWORKS"}))
+            .await
+            .json();
+        let completed = &frameworks["get_frameworks"]["completed_frameworks"];
+        completed.as_array().is_some_and(|completed| completed.len() == 1)
+    })
+    .await;
     server.stop().await;
 }

@@ -604,3 +604,71 @@ async fn hidden_tasks_and_resources_are_in_no_answer_and_no_event() {
     assert_eq!(updated(&mut eve).await, "shown");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_framework_may_have_the_roles_and_users_that_it_is_allowed() {
+    let web = json!({"values": ["web"]});
+    let rules = json!({
+        "permissive": false,
+        "register_frameworks": [{"principals": web, "roles": {"values": ["*", "web/%"]}}],
+        "run_tasks": [{"principals": web, "users": {"values": ["www"]}}],
+        "register_agents": [{"principals": {"type": "ANY"}, "agents": {"type": "ANY"}}],
+        "reserve_resources": [{"principals": {"type": "ANY"}, "roles": {"values": ["secret"]}}],
+    });
+    let (_file, server) = closed_with(Some(&rules), &["--allocation_interval=20ms"]).await;
+    let to = server.address();
+    let authorization = basic("web");
+    let headers = [JSON[0], JSON[1], ("authorization", authorization.as_str())];
+    for (roles, kind) in [
+        (json!(["web/a", "*"]), "SUBSCRIBED"),
+        (json!(["web/a", "web"]), "ERROR"),
+        (json!(["ops"]), "ERROR"),
+    ] {
+        let info = json!({"user": "www", "name": "r", "principal": "web", "roles": roles,
+            "capabilities": [{"type": "MULTI_ROLE"}]});
+        let call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}});
+        let (answer, mut events) = subscribe(to, "/api/v1/scheduler", &headers, &call).await;
+        assert_eq!(answer.status, 200);
+        let event = events.event().await.unwrap();
+        assert_eq!(event["type"], kind, "{roles}: {event}");
+    }
+    let (_runtime, mut agent, _) = agent(&server).await;
+    let mut framework = framework(to, "web", "f", "www").await;
+    let offers = framework.events.event_of("OFFERS").await;
+    let offer = &offers["offers"]["offers"][0];
+    let tasks = [
+        task("denied", Some("root"), &offer["agent_id"]),
+        task("allowed", None, &offer["agent_id"]),
+    ];
+    let accept = json!({"type": "ACCEPT", "framework_id": framework.id, "accept": {
+        "offer_ids": [offer["id"]],
+        "operations": [{"type": "LAUNCH", "launch": {"task_infos": tasks}}]}});
+    let headers = [
+        JSON[0],
+        JSON[1],
+        ("authorization", authorization.as_str()),
+        ("mesos-stream-id", framework.stream_id.as_str()),
+    ];
+    let answer = http(
+        to,
+        "POST",
+        "/api/v1/scheduler",
+        &headers,
+        accept.to_string().as_bytes(),
+    )
+    .await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let update = framework.events.event_of("UPDATE").await;
+    let status = &update["update"]["status"];
+    assert_eq!(
+        (&status["task_id"]["value"], &status["state"], &status["reason"]),
+        (
+            &json!("denied"),
+            &json!("TASK_ERROR"),
+            &json!("REASON_TASK_UNAUTHORIZED")
+        )
+    );
+    let run = agent.receive::<internal::RunTaskMessage>().await;
+    assert_eq!(run.task.task_id.value, "allowed");
+    server.stop().await;
+}
