@@ -14,7 +14,9 @@ use super::{Error, Target, identity};
 
 /// Agents that one runtime of its own address may have, of 127.1.0.0/16.
 const MOST_ADDRESSES: usize = 60_000;
-/// When a registration that is not answered is said again.
+/// How long the first agent waits for an answer before it says its registration again.
+const KNOCK: Duration = Duration::from_millis(200);
+/// When any other registration that is not answered is said again.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// How emulated agents are addressed.
@@ -59,7 +61,7 @@ pub struct Fleet {
     agents: Vec<Handle<Agent>>,
     counters: Arc<Counters>,
     _runtimes: Vec<Runtime>,
-    /// From the first registration sent to the last answered.
+    /// From the second registration sent to the last answered; the first finds out whether the master leads.
     pub took: Duration,
 }
 
@@ -110,8 +112,28 @@ impl Fleet {
         for agent in &agents {
             prepared(agent).await?;
         }
+        let Some((first, others)) = agents.split_first() else {
+            return Err(Error::Wrong("a fleet has at least one agent".to_owned()));
+        };
+        // A master that has just been started drops what comes before it leads: the first agent finds that out.
+        let knock = async {
+            while counters.registered.load(Ordering::Relaxed) == 0 {
+                first.dispatch(Agent::register);
+                // Time is up soon enough when nobody answers.
+                let _answered = wait_until("the first agent", KNOCK, || {
+                    counters.registered.load(Ordering::Relaxed) > 0
+                })
+                .await;
+            }
+        };
+        tokio::time::timeout(limit, knock)
+            .await
+            .map_err(|_| Error::TimedOut {
+                what: "the first agent to be admitted".to_owned(),
+                limit,
+            })?;
         let begun = target.clock.now();
-        for agent in &agents {
+        for agent in others {
             agent.dispatch(Agent::register);
         }
         let admitted = count as u64;
