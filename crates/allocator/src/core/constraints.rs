@@ -205,13 +205,15 @@ impl Regex {
             regex: text.to_owned(),
             reason,
         };
+        let compile = |text: &str| {
+            let config = NFA::config().nfa_size_limit(Some(NFA_LIMIT));
+            let compiled = NFA::compiler().configure(config).build(text);
+            compiled.map_err(|error| wrong(error.to_string()))
+        };
+        // By itself first, so that its parentheses cannot close the ones that follow.
+        compile(text)?;
         // The whole text: the end is asked for here, the beginning when it is matched.
-        let whole = format!("(?:{text})\\z");
-        let config = NFA::config().nfa_size_limit(Some(NFA_LIMIT));
-        let nfa = NFA::compiler()
-            .configure(config)
-            .build(&whole)
-            .map_err(|error| wrong(error.to_string()))?;
+        let nfa = compile(&format!("(?:{text})\\z"))?;
         let (states, most) = (nfa.states().len(), limits.states());
         if states > most {
             return Err(wrong(format!(
@@ -339,7 +341,8 @@ mod tests {
         };
         let usual = RegexLimits::default();
         assert!(fault("(", usual).unwrap_err().contains("'('"));
-        assert!(fault("a{1,60}", usual).is_ok());
+        assert!(fault("a)|(?:b", usual).is_err());
+        assert!(fault("a{1,20}", usual).is_ok());
         assert!(fault("a{1,200}", usual).unwrap_err().contains("100 are allowed"));
         let more = RegexLimits {
             max_program_size: 1000,
