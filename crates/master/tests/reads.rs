@@ -280,7 +280,7 @@ async fn whom_constraints_exclude_is_shown_and_not_offered() {
         subscribe(to, "/api/v1/scheduler", JSON, &subscribe_with(constraint("h"))).await;
     let id = events.event_of("SUBSCRIBED").await["subscribed"]["framework_id"].take();
     let shown = async || {
-        let path = "/hierarchical-allocator(1)/offer_constraints_debug";
+        let path = "/allocator/offer_constraints_debug";
         get(to, path).await.json()["frameworks"][id["value"].as_str().unwrap()].take()
     };
     assert_eq!(

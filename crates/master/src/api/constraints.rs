@@ -1,4 +1,4 @@
-//! `/hierarchical-allocator(1)/offer_constraints_debug`: whom frameworks do not want, and where they want nothing
+//! `/allocator/offer_constraints_debug`: whom frameworks do not want, and where they want nothing
 //! (facts: master-http.md §6).
 
 use process::http::{Reply, Request, Response};
@@ -10,12 +10,12 @@ use crate::core::FrameworkId;
 use crate::flags::security::READONLY;
 use crate::process::MasterProcess;
 
-/// The process `hierarchical-allocator(1)`. The allocator itself is a part of the master.
+/// The process `allocator`. The allocator itself is a part of the master.
 #[derive(Debug)]
 pub(crate) struct Allocator(pub(crate) Handle<MasterProcess>);
 
-/// The id of the process.
-pub(crate) const ALLOCATOR: &str = "hierarchical-allocator(1)";
+/// The id of the process. Compat: as recorded (golden/http/140, 141).
+pub(crate) const ALLOCATOR: &str = "allocator";
 
 impl Process for Allocator {
     fn initialize(&mut self, context: &mut Context<Self>) {
