@@ -33,4 +33,12 @@ pub const TARGETS: &[Target] = &[
         name: "text",
         run: targets::text::run,
     },
+    Target {
+        name: "security",
+        run: targets::security::run,
+    },
+    Target {
+        name: "agent_core",
+        run: targets::agent_core::run,
+    },
 ];
