@@ -252,9 +252,11 @@ impl Master {
                 .clone_from(&framework.info.principal);
         }
         let info = &update.framework_info;
-        validation::framework::validate(info)?;
-        validation::framework::validate_for(&self.config, info)?;
-        validation::framework::validate_update(&framework.info, info)?;
+        validation::framework::validate(info)
+            .and_then(|()| validation::framework::validate_for(&self.config, info))
+            .map_err(|fault| format!("Supplied FrameworkInfo is not valid: {fault}"))?;
+        validation::framework::validate_update(&framework.info, info)
+            .map_err(|fault| format!("FrameworkInfo update is not valid: {fault}"))?;
         let roles = validation::framework::roles(info);
         validation::framework::validate_suppressed(&roles, &update.suppressed_roles)?;
         if let Some(constraints) = &update.offer_constraints {
