@@ -133,10 +133,14 @@ impl Container {
     }
 }
 
-/// What the helper wrote, or what stands for it.
+/// What the helper wrote, what was made of that already, or what stands for it.
 pub(super) fn read_termination(directory: &Path) -> Termination {
-    match paths::read_number(&paths::status(directory)) {
-        Some(status) => Termination::of_status(status),
+    if let Some(status) = paths::read_number(&paths::status(directory)) {
+        return Termination::of_status(status);
+    }
+    let checkpointed = std::fs::read(paths::termination(directory)).ok();
+    match checkpointed.and_then(|bytes| Termination::decode(&bytes)) {
+        Some(termination) => termination,
         None if directory.exists() => Termination::of_status(KILLED),
         None => Termination::default(),
     }

@@ -271,7 +271,14 @@ async fn outlives() {
     bench.said("ready").await;
     bench.restart_agent().await;
     let subscribe = bench.agent.subscription().await.subscribe.unwrap();
-    assert_eq!(subscribe.unacknowledged_updates, []);
+    // The agent may have gone before its acknowledgement was read.
+    let named = subscribe.unacknowledged_updates;
+    assert!(
+        named
+            .iter()
+            .all(|update| update.status.state() == TaskState::TaskRunning),
+        "{named:?}"
+    );
     fs::write(bench.directory.path().join("sandbox/go"), "").unwrap();
     let message = bench.agent.update_is(TaskState::TaskFailed).await;
     assert_eq!(message.as_deref(), Some("Command exited with status 3"));
