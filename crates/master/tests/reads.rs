@@ -290,7 +290,7 @@ async fn whom_constraints_exclude_is_shown_and_not_offered() {
     // With constraints that let the host pass it is offered what the first framework does not want.
     let update = json!({"type": "UPDATE_FRAMEWORK", "framework_id": id, "update_framework": {
         "framework_info": {"user": "root", "name": "picky", "id": id, "roles": ["*"], "capabilities": [{"type": "MULTI_ROLE"}]},
-        "offer_constraints": constraint("h.re[e]")}});
+        "offer_constraints": constraint("h.r[e]")}});
     let headers = [
         JSON[0],
         JSON[1],
