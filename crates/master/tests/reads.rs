@@ -273,7 +273,7 @@ async fn whom_constraints_exclude_is_shown_and_not_offered() {
     };
     let subscribe_with = |constraints: Value| {
         json!({"type": "SUBSCRIBE", "subscribe": {
-            "framework_info": {"user": "root", "name": "picky", "roles": ["*"], "capabilities": [{"type": "MULTI_ROLE"}]},
+            "framework_info": {"user": "root", "name": "picky"},
             "offer_constraints": constraints}})
     };
     let (answer, mut events) =
@@ -289,7 +289,7 @@ async fn whom_constraints_exclude_is_shown_and_not_offered() {
     );
     // With constraints that let the host pass it is offered what the first framework does not want.
     let update = json!({"type": "UPDATE_FRAMEWORK", "framework_id": id, "update_framework": {
-        "framework_info": {"user": "root", "name": "picky", "id": id, "roles": ["*"], "capabilities": [{"type": "MULTI_ROLE"}]},
+        "framework_info": {"user": "root", "name": "picky", "id": id},
         "offer_constraints": constraint("h.r[e]")}});
     let headers = [
         JSON[0],
