@@ -41,4 +41,8 @@ pub const TARGETS: &[Target] = &[
         name: "agent_core",
         run: targets::agent_core::run,
     },
+    Target {
+        name: "master_core",
+        run: targets::master_core::run,
+    },
 ];

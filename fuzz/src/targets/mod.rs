@@ -2,6 +2,7 @@
 
 pub mod agent_core;
 pub mod json_to_message;
+pub mod master_core;
 pub mod protobuf_to_message;
 pub mod recordio;
 pub mod security;

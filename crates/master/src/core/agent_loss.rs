@@ -171,7 +171,7 @@ impl Master {
         }
         self.state.version += 1;
         self.state.agents.remove(id);
-        self.agents_by_pid.remove(&agent.pid);
+        self.forget_pid(&agent.pid, id);
         self.killed.remove(id);
         if let Some(timer) = self.reregister_timers.remove(id) {
             self.timers.cancel(timer);

@@ -152,6 +152,7 @@ impl Master {
             resource_version: message.resource_version_uuid,
         };
         self.counters.slave_registrations += 1;
+        self.displace(&from, &id, out);
         info_registered(&id, &from, &profile.info, out);
         self.add_agent(&id, &from, profile, out);
         self.admit_to_allocator(&id);

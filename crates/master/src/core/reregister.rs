@@ -184,8 +184,15 @@ impl Master {
         }
     }
 
+    /// An agent is not at this address any more; another may be.
+    pub(super) fn forget_pid(&mut self, pid: &Upid, id: &AgentId) {
+        if self.agents_by_pid.get(pid) == Some(id) {
+            self.agents_by_pid.remove(pid);
+        }
+    }
+
     /// Another agent may have been registered at this address; it cannot be there any more.
-    fn displace(&mut self, from: &Upid, id: &AgentId, out: &mut Vec<Output>) {
+    pub(super) fn displace(&mut self, from: &Upid, id: &AgentId, out: &mut Vec<Output>) {
         let Some(other) = self.agents_by_pid.get(from).filter(|other| *other != id).cloned() else {
             return;
         };
@@ -347,7 +354,7 @@ impl Master {
         agent.resource_version = profile.resource_version;
         agent.info = profile.info.into();
         if old_pid != *from {
-            self.agents_by_pid.remove(&old_pid);
+            self.forget_pid(&old_pid, id);
         }
         self.agents_by_pid.insert(from.clone(), id.clone());
         if !was_connected {

@@ -204,6 +204,24 @@ fn a_disconnected_agent_is_active_again_and_its_timer_is_off() {
 }
 
 #[test]
+fn an_address_belongs_to_the_agent_that_came_last() {
+    let mut bench = Bench::new();
+    let first = bench.register(PID);
+    let second = AgentId::from("elsewhere-S7");
+    bench.reregister(&second, Vec::new(), &[]);
+    let connected = |bench: &Bench, id: &AgentId| bench.master.state().agents[id].connected;
+    assert!(!connected(&bench, &first) && connected(&bench, &second));
+    let message = reregistration(&first, Vec::new(), &[]);
+    bench.agent(
+        "slave(1)@127.0.0.1:6051",
+        AgentMessage::Reregister(Box::new(message)),
+    );
+    assert!(connected(&bench, &first) && connected(&bench, &second));
+    bench.step(Input::Exited(upid(PID)));
+    assert!(connected(&bench, &first) && !connected(&bench, &second));
+}
+
+#[test]
 fn an_agent_elsewhere_is_told_to_stop() {
     let mut bench = Bench::new();
     let agent = bench.register(PID);
