@@ -33,7 +33,7 @@
 //! // Subscribe again every two seconds until it holds.
 //! options.policy = Policy::every(Duration::from_secs(2));
 //! let masters = StaticMasters::parse("master-1:5050,master-2:5050")?;
-//! let mut scheduler = Scheduler::new(masters.into(), Registration::from(info), &options);
+//! let mut scheduler = Scheduler::new(std::sync::Arc::new(masters), Registration::from(info), &options);
 //! let calls = scheduler.calls();
 //! while let Some(signal) = scheduler.next().await {
 //!     match signal? {

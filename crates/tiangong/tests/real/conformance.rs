@@ -36,6 +36,7 @@ fn the_recorded_exchanges_come_out_equal() {
     cluster.master_flags = vec![
         "--registry=in_memory".into(),
         "--allocation_interval=200ms".into(),
+        "--hostname=localhost".into(),
     ];
     cluster.agent_flags = vec![
         "--resources=cpus:4;mem:4096;disk:10000;ports:[31000-32000]".into(),
