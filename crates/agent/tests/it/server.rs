@@ -364,12 +364,24 @@ impl Cluster {
             "--resources=cpus:4;mem:4096;disk:10000;ports:[31000-32000]".to_owned(),
             "--attributes=rack:r1;zone:z1;level:10;range:[1-5]".to_owned(),
         ];
-        let Parsed::Run(flags) = Flags::parse(args, Vec::<(String, String)>::new()).unwrap() else {
-            panic!()
+        let start = async || {
+            let parsed = Flags::parse(args.clone(), Vec::<(String, String)>::new());
+            let Parsed::Run(flags) = parsed.unwrap() else {
+                panic!()
+            };
+            Server::start(*flags, Arc::clone(&self.containers) as Arc<dyn Containerizer>).await
         };
-        let server = Server::start(*flags, Arc::clone(&self.containers) as Arc<dyn Containerizer>)
-            .await
-            .unwrap();
+        // Another test may have been given the port meanwhile; it does not keep it for long.
+        let server = soon(async {
+            loop {
+                match start().await {
+                    Ok(server) => return server,
+                    Err(error) => assert!(format!("{error:?}").contains("AddrInUse"), "{error}"),
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         soon(async {
             loop {
                 let call = json!({
