@@ -5,12 +5,12 @@
 //! socket `socket` in its directory, serves any number of readers of the output and one writer of the input at a
 //! time, and ends when nothing that could write is left of the container and its readers have got everything.
 //!
-//! A client says what it wants in one byte, [`OUTPUT`] or [`INPUT`]. Output comes as frames: a length (four bytes,
-//! big end first) and a `ProcessIO`. For input the switchboard answers [`TAKEN`] and closes, or [`DONE`]; then it
-//! answers every frame with [`DONE`], or with [`INVALID`] or [`FAILED`] and a frame of text.
+//! A client says what it wants in one byte, `OUTPUT` or `INPUT`. Output comes as frames: a length (four bytes,
+//! big end first) and a `ProcessIO`. For input the switchboard answers `TAKEN` and closes, or `DONE`; then it
+//! answers every frame with `DONE`, or with `INVALID` or `FAILED` and a frame of text.
 //!
-//! **Limits.** Frames of [`MAX_FRAME`] bytes, [`MAX_READERS`] readers. A reader who takes nothing for
-//! [`READER_PATIENCE`] is cut off: until then the container waits for it.
+//! **Limits.** Frames of `MAX_FRAME` bytes, `MAX_READERS` readers. A reader who takes nothing for
+//! `READER_PATIENCE` is cut off: until then the container waits for it.
 
 mod hub;
 mod input;
