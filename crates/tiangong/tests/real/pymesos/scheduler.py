@@ -30,9 +30,11 @@ class Watcher(Scheduler):
 
     def resourceOffers(self, driver, offers):
         for offer in offers:
-            left = {r["name"]: r["scalar"]["value"] for r in offer["resources"] if "scalar" in r}
+            amounts = {r["name"]: r["scalar"]["value"] for r in offer["resources"] if "scalar" in r}
+            # The executor needs its share, and what a single task gave back is offered too.
+            left = dict(cpus=amounts.get("cpus", 0) - 0.1, mem=amounts.get("mem", 0) - 32)
             tasks = []
-            while self.wanted and left.get("cpus", 0) >= 0.01 and left.get("mem", 0) >= 1:
+            while self.wanted and left["cpus"] >= 0.01 and left["mem"] >= 1:
                 left["cpus"] -= 0.01
                 left["mem"] -= 1
                 tasks.append(self.task(offer, *self.wanted.pop()))

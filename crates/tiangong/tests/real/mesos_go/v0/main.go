@@ -213,15 +213,33 @@ func (f *framework) await(what string, fits func(event) bool) event {
 
 func (f *framework) state(task string, state mesos.TaskState) event {
 	return f.await(fmt.Sprintf("%s of %s", state, task), func(e event) bool {
-		if e.kind == "status" && e.what == task && e.status.GetState() == mesos.TaskState_TASK_LOST {
-			fail("%s is lost: %s", task, e.status.GetMessage())
+		if e.kind == "status" && e.what == task && e.status.GetState() != state && ended(e.status.GetState()) {
+			fail("%s is %s: %s", task, e.status.GetState(), e.status.GetMessage())
 		}
 		return e.kind == "status" && e.what == task && e.status.GetState() == state
 	})
 }
 
+// Whether a task in this state cannot come to another.
+func ended(state mesos.TaskState) bool {
+	switch state {
+	case mesos.TaskState_TASK_STAGING, mesos.TaskState_TASK_STARTING, mesos.TaskState_TASK_RUNNING:
+		return false
+	}
+	return true
+}
+
+// Whether there is room for what is launched here; what a single task gave back is offered too.
+func ample(list []*mesos.Resource) bool {
+	amounts := map[string]float64{}
+	for _, resource := range list {
+		amounts[resource.GetName()] += resource.GetScalar().GetValue()
+	}
+	return amounts["cpus"] > 0.7 && amounts["mem"] > 200
+}
+
 func (f *framework) launch(names []string) {
-	offer := f.await("an offer", func(e event) bool { return e.kind == "offer" && len(e.offer.Resources) > 1 }).offer
+	offer := f.await("an offer", func(e event) bool { return e.kind == "offer" && ample(e.offer.Resources) }).offer
 	self, err := filepath.Abs(os.Args[0])
 	if err != nil {
 		fail("%v", err)
@@ -277,6 +295,9 @@ func runScheduler() {
 	var status *mesos.TaskStatus
 	for running := map[string]bool{}; len(running) < 2; {
 		status = f.await("both", func(e event) bool { return e.kind == "status" }).status
+		if ended(status.GetState()) {
+			fail("%s is %s: %s", status.GetTaskId().GetValue(), status.GetState(), status.GetMessage())
+		}
 		running[status.GetTaskId().GetValue()] = status.GetState() == mesos.TaskState_TASK_RUNNING
 	}
 	say("two stay")

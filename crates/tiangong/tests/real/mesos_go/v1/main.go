@@ -10,8 +10,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -36,7 +38,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/resources"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler/events"
+	schedulerevents "github.com/mesos/mesos-go/api/v1/lib/scheduler/events"
 )
 
 const executorID = "go-v1"
@@ -54,7 +56,10 @@ func main() {
 		return
 	}
 	flag.Parse()
-	time.AfterFunc(*limit, func() { fail("not done after %v", *limit) })
+	time.AfterFunc(*limit, func() {
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		fail("not done after %v", *limit)
+	})
 	runScheduler()
 }
 
@@ -158,7 +163,8 @@ func (f *framework) start(id string) {
 		Roles:        []string{"go"},
 		Capabilities: []mesos.FrameworkInfo_Capability{{Type: mesos.FrameworkInfo_Capability_MULTI_ROLE}},
 	}
-	f.events = make(chan scheduler.Event, 10000)
+	events := make(chan scheduler.Event, 10000)
+	f.events = events
 	caller := httpsched.NewCaller(client("http://"+*address+"/api/v1/scheduler", *codecName))
 	stored := store.GetIgnoreErrors(f.ids)
 	f.caller = calls.CallerFunc(func(ctx context.Context, call *scheduler.Call) (mesos.Response, error) {
@@ -169,8 +175,8 @@ func (f *framework) start(id string) {
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop, f.ended = stop, make(chan error, 1)
-	receive := events.HandlerFunc(func(_ context.Context, e *scheduler.Event) error {
-		f.events <- *e
+	receive := schedulerevents.HandlerFunc(func(_ context.Context, e *scheduler.Event) error {
+		events <- *e
 		return nil
 	})
 	handler := eventrules.New(
@@ -204,6 +210,7 @@ func (f *framework) await(what string, fits func(scheduler.Event) bool) schedule
 		if fits(e) {
 			return e
 		}
+		log.Printf("waiting for %s: %v", what, e.String())
 		if e.GetType() == scheduler.Event_OFFERS {
 			for _, offer := range e.GetOffers().GetOffers() {
 				f.call(calls.Decline(offer.ID).With(calls.RefuseSeconds(100 * time.Millisecond)))
@@ -219,13 +226,22 @@ func (f *framework) state(task string, state mesos.TaskState) *mesos.TaskStatus 
 			return false
 		}
 		status := e.GetUpdate().GetStatus()
-		if status.TaskID.Value == task && status.GetState() == mesos.TASK_LOST && state != mesos.TASK_LOST {
-			fail("%s is lost: %s", task, status.GetMessage())
+		if status.TaskID.Value == task && status.GetState() != state && ended(status.GetState()) {
+			fail("%s is %s: %s", task, status.GetState(), status.GetMessage())
 		}
 		return status.TaskID.Value == task && status.GetState() == state
 	})
 	status := e.GetUpdate().GetStatus()
 	return &status
+}
+
+// Whether a task in this state cannot come to another.
+func ended(state mesos.TaskState) bool {
+	switch state {
+	case mesos.TASK_STAGING, mesos.TASK_STARTING, mesos.TASK_RUNNING, mesos.TASK_KILLING:
+		return false
+	}
+	return true
 }
 
 func amount(cpus, mem float64) []mesos.Resource {
@@ -240,13 +256,20 @@ func text(value string) *string { return &value }
 
 func (f *framework) offer() mesos.Offer {
 	e := f.await("an offer", func(e scheduler.Event) bool {
-		return e.GetType() == scheduler.Event_OFFERS && len(e.GetOffers().GetOffers()[0].Resources) > 1
+		return e.GetType() == scheduler.Event_OFFERS && ample(e.GetOffers().GetOffers()[0].Resources)
 	})
 	offers := e.GetOffers().GetOffers()
 	for _, other := range offers[1:] {
 		f.call(calls.Decline(other.ID).With(calls.RefuseSeconds(100 * time.Millisecond)))
 	}
 	return offers[0]
+}
+
+// Whether there is room for what is launched here; what a single task gave back is offered too.
+func ample(list []mesos.Resource) bool {
+	cpus, _ := resources.CPUs(list...)
+	mem, _ := resources.Memory(list...)
+	return cpus > 0.7 && mem > 200
 }
 
 func (f *framework) launch(names ...string) mesos.Offer {
