@@ -249,6 +249,20 @@ async fn plain_text_is_refused_unless_downgrades_are_supported() {
     assert_eq!(served.get("/a/b").await.status, 200);
     delivers(settings(), &mut served).await;
     delivers(with(both.clone()), &mut served).await;
+    // One who only links may be silent for ever.
+    let clock = Clock::paused(Time::from_secs(1_000));
+    let patient = serve_with(Settings {
+        clock: clock.clone(),
+        ..with(both.clone())
+    })
+    .await;
+    let mut linked = patient.connect().await;
+    for _ in 0..100 {
+        clock.advance(HANDSHAKE);
+        tokio::task::yield_now().await;
+    }
+    linked.write("GET /web/a/b HTTP/1.1\r\n\r\n").await;
+    assert_eq!(linked.answer().await.status, 200);
     // And outwards, to one that speaks plain text only.
     let mut plain = serve_with(settings()).await;
     delivers(with(both), &mut plain).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What HTTP clients may use up. Libprocess peers are bounded by `head`, `body` and `connections` alone.
+/// What HTTP clients may use up. Libprocess peers are bounded by `head`, `body` and
+/// `connections` alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpLimits {
     /// Bytes of a request's line and headers; beyond, 431 and the connection is closed. At least 8 KiB.
@@ -14,7 +15,8 @@ pub struct HttpLimits {
     pub body: usize,
     /// Connections held open; more wait to be accepted.
     pub connections: usize,
-    /// How long a client may take between two requests, and to send one.
+    /// How long a client may take between two requests, and to send one. A connection on which nothing was sent yet
+    /// may be a peer's, and is left alone.
     pub idle: Duration,
 }
 

@@ -3,8 +3,10 @@
 //! Every connection starts as a libprocess peer's would: [`peer`] reads messages, each a small HTTP request, without
 //! further machinery. The first request that is no message hands the connection to hyper ([`client`]), which keeps it.
 //!
-//! **Bounds** are in [`HttpLimits`]. Connections of libprocess peers, those that have carried a message, are never
-//! closed for being idle: a peer takes the end of a connection for the end of the process behind it.
+//! **Bounds** are in [`HttpLimits`]. Connections of libprocess peers are never closed for being idle: a peer takes the
+//! end of a connection for the end of the process behind it. Such are those that have carried a message, and those that
+//! have carried nothing, for a peer that only links is silent. What tells that a silent one's machine is gone is TCP's
+//! keep-alive, after [`SILENT`].
 
 mod answer;
 mod client;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 pub(crate) use limits::Connections;
 pub use limits::HttpLimits;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -30,6 +32,10 @@ use crate::tls::Stream;
 
 /// Connections that may wait to be accepted; the kernel caps it.
 const BACKLOG: i32 = 65_535;
+
+/// How long nothing may come from the other side before its machine is asked whether it is there; how often, and at
+/// what distance, is the system's choice.
+const SILENT: Duration = Duration::from_secs(15 * 60);
 
 /// Opens a listening socket.
 pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
@@ -48,6 +54,12 @@ fn try_listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Compat: small answers must not wait for acknowledgements.
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENT))
+}
+
 /// Accepts connections until the runtime shuts down.
 pub(crate) async fn accept(runtime: Runtime, listener: TcpListener) {
     let mut shutdown = runtime.shutting_down();
@@ -62,8 +74,7 @@ pub(crate) async fn accept(runtime: Runtime, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, client)) => {
-                // Compat: small answers must not wait for acknowledgements.
-                if stream.set_nodelay(true).is_err() {
+                if set_up(&stream).is_err() {
                     continue;
                 }
                 let weak = runtime.downgrade();
@@ -89,23 +100,18 @@ async fn serve(
     client: SocketAddr,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let Some((tls, clock, idle)) = runtime
-        .upgrade()
-        .map(|up| (up.tls().cloned(), up.clock().clone(), up.settings().limits.idle))
-    else {
+    let Some(tls) = runtime.upgrade().map(|up| up.tls().cloned()) else {
         return;
     };
     let stream = match tls {
         None => Stream::Plain(stream),
         Some(tls) => tokio::select! {
-            accepted = clock.timeout(idle, tls.accept(stream, client)) => match accepted {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => {
+            accepted = tls.accept(stream, client) => match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
                     tracing::warn!("Refused the connection from {client}: {error}");
                     return;
                 }
-                // It never said a word.
-                Err(_) => return,
             },
             _ = shutdown.wait_for(|down| *down) => return,
         },

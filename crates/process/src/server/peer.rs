@@ -35,7 +35,6 @@ pub(super) async fn serve(
     else {
         return;
     };
-    let opened = clock.now();
     let (reader, writer) = tokio::io::split(stream);
     let peer = Peer {
         runtime,
@@ -45,7 +44,7 @@ pub(super) async fn serve(
         clock,
         limits,
         decoder: Decoder::new(limits.head, limits.body),
-        opened,
+        begun: None,
         input: BytesMut::new(),
         output: BytesMut::new(),
         date: answer::DateCache::default(),
@@ -80,8 +79,9 @@ struct Peer {
     client: SocketAddr,
     clock: Clock,
     limits: HttpLimits,
-    opened: Time,
     decoder: Decoder,
+    /// When its first byte came.
+    begun: Option<Time>,
     input: BytesMut,
     output: BytesMut,
     date: answer::DateCache,
@@ -194,9 +194,15 @@ impl Peer {
         if self.known {
             return self.fill_some().await;
         }
-        // All of the first head has to come in this time, however slowly it trickles.
         let clock = self.clock.clone();
-        let left = self.limits.idle.saturating_sub(clock.now() - self.opened);
+        let Some(begun) = self.begun else {
+            // Compat: a peer that only links sends nothing, ever.
+            let next = self.fill_some().await;
+            self.begun = Some(clock.now());
+            return next;
+        };
+        // All of the first head has to come in this time, however slowly it trickles.
+        let left = self.limits.idle.saturating_sub(clock.now() - begun);
         clock
             .timeout(left, self.fill_some())
             .await
