@@ -58,6 +58,7 @@ impl Server {
         environment.advertise_ip = flags.advertise_ip.or(environment.advertise_ip);
         environment.advertise_port = flags.advertise_port.or(environment.advertise_port);
         let mut settings = Settings::new(environment);
+        settings.limits = flags.http;
         settings.delegate = Some("slave(1)".to_owned());
         settings.disabled_endpoints.clone_from(&flags.disabled_endpoints);
         let security = Security::read(&flags.values)?;

@@ -179,6 +179,7 @@ fn settings(flags: &Flags) -> Result<::process::Settings, Error> {
     environment.advertise_ip = flags.advertise_ip.or(environment.advertise_ip);
     environment.advertise_port = flags.advertise_port.or(environment.advertise_port);
     let mut settings = ::process::Settings::new(environment);
+    settings.limits = flags.http;
     settings.delegate = Some("master".to_owned());
     settings.disabled_endpoints.clone_from(&flags.disabled_endpoints);
     settings.access = flags.security.access.clone();

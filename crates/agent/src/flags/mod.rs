@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use attributes::parse_attributes;
 use election::Location;
+use process::HttpLimits;
 use process::flags::{Error, Values};
 use proto::v1;
 use proto::v1::agent_info::capability::Type as Capability;
@@ -76,6 +77,8 @@ pub struct Flags {
     pub recover: RecoverMode,
     /// Which changes are accepted at a restart.
     pub reconfiguration_policy: ReconfigurationPolicy,
+    /// What HTTP clients may use up.
+    pub http: HttpLimits,
     /// Endpoints that answer 403.
     pub disabled_endpoints: Vec<String>,
     /// What the agent tells its master it can do.
@@ -134,6 +137,7 @@ impl Flags {
         let attributes = values.text("attributes").map(parse_attributes).transpose();
         Ok(Self {
             master: master(&needed("master")?)?,
+            http: HttpLimits::from_flags(&values)?,
             ip: text(&values, "ip", "expected an IPv4 address")?,
             port: port.ok_or_else(|| rejected(&values, "port", "expected 0 to 65535"))?,
             advertise_ip: text(&values, "advertise_ip", "expected an IPv4 address")?,

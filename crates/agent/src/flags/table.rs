@@ -1,12 +1,12 @@
 //! Every flag of the agent (facts: flags.tsv, rows `agent`).
 
-use process::flags::{COMMON, Flag, Kind, Table};
+use process::flags::{COMMON, Flag, HTTP, Kind, Table};
 
 /// What an agent's command line and environment are read against.
 pub const TABLE: Table = Table {
     program: "mesos-agent",
     prefix: "MESOS_",
-    flags: &[COMMON, AGENT],
+    flags: &[COMMON, AGENT, HTTP],
 };
 
 const CGROUPS: &str = "containers are POSIX processes, without cgroups";

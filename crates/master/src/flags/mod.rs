@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use allocator::{RegexLimits, Sorter};
 use process::flags::{Error, Values, parse_duration};
-use process::logging;
+use process::{HttpLimits, logging};
 use proto::v1::DomainInfo;
 use resources::{Name, Quantities};
 
@@ -76,6 +76,8 @@ pub struct Flags {
     pub weights: BTreeMap<String, f64>,
     /// Authentication, authorization and limits.
     pub security: Security,
+    /// What HTTP clients may use up.
+    pub http: HttpLimits,
     /// The least severity that is logged.
     pub severity: logging::Severity,
     /// Endpoints that answer 403.
@@ -142,6 +144,7 @@ impl Flags {
             allocator: allocator(&values)?,
             weights: weights(&values)?,
             security: Security::new(&values)?,
+            http: HttpLimits::from_flags(&values)?,
             roles: values.text("roles").map(valid_roles).transpose()?,
             severity: text(&values, "logging_level", "expected INFO, WARNING or ERROR")?
                 .unwrap_or(logging::Severity::Info),

@@ -1,12 +1,12 @@
 //! Every flag of the master (facts: flags.tsv, rows `master`), and a few of our own.
 
-use process::flags::{COMMON, Flag, Kind, Table};
+use process::flags::{COMMON, Flag, HTTP, Kind, Table};
 
 /// What a master's command line and environment are read against.
 pub const TABLE: Table = Table {
     program: "mesos-master",
     prefix: "MESOS_",
-    flags: &[COMMON, MASTER, OWN],
+    flags: &[COMMON, MASTER, HTTP, OWN],
 };
 
 const MODULES: &str = "modules cannot be loaded";

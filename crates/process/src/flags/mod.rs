@@ -160,6 +160,32 @@ pub const COMMON: &[Flag] = &[
     Flag::new("quiet", Kind::Bool, "false", "Log nothing to stderr"),
 ];
 
+/// What HTTP clients may use up: flags of our own, for every component that serves HTTP.
+/// [`HttpLimits::from_flags`](crate::HttpLimits::from_flags) reads them. None has a default here, so that `/flags` looks
+/// the same unless one is given.
+pub const HTTP: &[Flag] = &[
+    Flag::optional(
+        "http_max_head_size",
+        Kind::Bytes,
+        "Bytes that a request's line and headers may have, at least 8KB; beyond, the answer is 431 (64KB when unset)",
+    ),
+    Flag::optional(
+        "http_max_body_size",
+        Kind::Bytes,
+        "Bytes that a request's body may have, before and after inflating; beyond, the answer is 413 (256MB when unset)",
+    ),
+    Flag::optional(
+        "http_max_connections",
+        Kind::Size,
+        "Connections held open, at least 1; more wait to be accepted (50000 when unset)",
+    ),
+    Flag::optional(
+        "http_idle_timeout",
+        Kind::Duration,
+        "How long an HTTP client may take between two requests, and to send one; peers' links are never idle (2mins when unset)",
+    ),
+];
+
 /// The flags of one component: what [`parse`](Self::parse) reads a command line against.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {

@@ -10,6 +10,7 @@ mod drivers;
 mod frameworks;
 mod interop;
 mod kill;
+mod limits;
 mod mesos_go;
 mod names;
 mod pymesos;
