@@ -10,14 +10,14 @@
 //!
 //! **Invariants.** Per agent, total = free + held, except while a total shrinks under what is held. Sums kept
 //! for shares, quota and headroom equal what a recount gives ([`Allocator::check`]).
-//!
-//! Absent so far: inverse offers (maintenance).
 
 mod core;
 
 pub use crate::core::allocator::Allocator;
 pub use crate::core::constraints::{Constraints, RegexLimits};
+pub use crate::core::explain::{Explanation, InRole, Reason};
 pub use crate::core::ids::{AgentId, FrameworkId};
+pub use crate::core::inverse::InverseOffered;
 pub use crate::core::offered::Offered;
 pub use crate::core::options::{AgentOptions, Capabilities, Config, FrameworkOptions, Sorter, region};
 

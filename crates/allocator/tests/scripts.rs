@@ -3,8 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use allocator::{AgentId, AgentOptions, Allocator, Config, FrameworkId, FrameworkOptions};
+use allocator::{
+    AgentId, AgentOptions, Allocator, Config, FrameworkId, FrameworkOptions, Reason, RegexLimits, Sorter,
+};
 use process::Time;
+use proto::v1;
+use proto::v1::allocator::InverseOfferStatus;
+use proto::v1::allocator::inverse_offer_status::Status;
+use proto::v1::resource::reservation_info::Type as ReservationType;
+use proto::v1::resource::{DiskInfo, ReservationInfo, disk_info};
+use proto::v1::scheduler::OfferConstraints;
+use resources::operation::{self, Conversion};
 use resources::{Limits, Name, Quantities, Resources};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -65,6 +74,54 @@ fn revocable(text: &str) -> Resources {
     Resources::from_proto(&messages).unwrap()
 }
 
+/// Resources reserved dynamically to `role`.
+fn reserved(text: &str, role: &str) -> Resources {
+    stacked(text, &[role])
+}
+
+/// `role,role/sub:text`: resources reserved in layers.
+fn refined(text: &str) -> Resources {
+    let (roles, text) = text.split_once('@').unwrap();
+    stacked(text, &roles.split(',').collect::<Vec<_>>())
+}
+
+fn stacked(text: &str, roles: &[&str]) -> Resources {
+    let mut messages = Resources::parse(text).unwrap().to_proto();
+    for message in &mut messages {
+        message.reservations = roles
+            .iter()
+            .map(|role| ReservationInfo {
+                r#type: Some(ReservationType::Dynamic.into()),
+                role: Some((*role).to_owned()),
+                ..ReservationInfo::default()
+            })
+            .collect();
+    }
+    Resources::from_proto(&messages).unwrap()
+}
+
+/// `role@size` or `role@size@shared`: a persistent volume.
+fn volume(text: &str) -> Resources {
+    let parts: Vec<&str> = text.split('@').collect();
+    let mut messages = reserved(&format!("disk:{}", parts[1]), parts[0]).to_proto();
+    messages[0].disk = Some(DiskInfo {
+        persistence: Some(disk_info::Persistence {
+            id: "v".to_owned(),
+            principal: None,
+        }),
+        ..DiskInfo::default()
+    });
+    messages[0].shared = (parts.get(2) == Some(&"shared")).then(Default::default);
+    Resources::from_proto(&messages).unwrap()
+}
+
+fn minimum_sets(text: &str) -> Vec<Quantities> {
+    text.split('|')
+        .filter(|set| !set.is_empty())
+        .map(|set| amounts(Some(&set)))
+        .collect()
+}
+
 impl Script {
     fn new() -> Self {
         let allocator = Allocator::new(Config::default());
@@ -121,6 +178,40 @@ impl Script {
                 let until = now + Duration::from_secs(seconds.parse().unwrap());
                 self.allocator.hold_for_recovery(agents.parse().unwrap(), until);
             }
+            ["unavailable", id, start] => self.unavailable(id, Some(start)),
+            ["available", id] => self.unavailable(id, None),
+            ["inverse"] => return Some(self.inverse()),
+            ["answer", framework, agent, answer] => self.answer(framework, agent, answer, &named),
+            ["statuses"] => return Some(self.statuses()),
+            ["reserve", framework, agent, what] => {
+                let converted = reserved(what, named["role"]);
+                let conversion = operation::reserve(&Resources::new(), &converted).unwrap();
+                return self.convert(framework, agent, conversion, named["role"]);
+            }
+            ["unreserve", framework, agent, what] => {
+                let conversion = operation::unreserve(&reserved(what, named["role"])).unwrap();
+                return self.convert(framework, agent, conversion, named["role"]);
+            }
+            ["operator-reserve", agent, what] => {
+                let converted = reserved(what, named["role"]);
+                let conversion = operation::reserve(&Resources::new(), &converted).unwrap();
+                let done = self
+                    .allocator
+                    .convert_free(&AgentId::from(*agent), &[conversion], now);
+                return done.err().map(|error| format!("{error}\n"));
+            }
+            ["assign", framework, agent, what] => {
+                let resources = Resources::parse(what).unwrap().allocate(named["role"]);
+                let (framework, agent) = (FrameworkId::from(*framework), AgentId::from(*agent));
+                self.allocator.assign(&framework, &agent, &resources, now);
+            }
+            ["attributes", id] => self.attributes(id, &named),
+            ["consumed", role] => return Some(format!("{role} {}\n", self.allocator.consumed(role))),
+            ["numbers"] => {
+                let (guarantees, total) = (self.allocator.guarantees(), self.allocator.nonrevocable_total());
+                return Some(format!("guarantees {guarantees}, nonrevocable {total}\n"));
+            }
+            ["explain", id] => return Some(self.explain(id)),
             ["advance", seconds] => self.now = now + Duration::from_secs_f64(seconds.parse().unwrap()),
             ["allocate"] => return Some(self.allocate()),
             ["deadline"] => return Some(self.deadline()),
@@ -142,6 +233,19 @@ impl Script {
         if let Some(number) = named.get("agents_per_run") {
             config.agents_per_run = number.parse().unwrap();
         }
+        if let Some(minimum) = named.get("min") {
+            config.min_allocatable = minimum_sets(minimum);
+        }
+        config.filter_gpu_resources = named.get("filter_gpus") != Some(&"no");
+        let sorter = |name: &str| match named.get(name) {
+            Some(&"random") => Sorter::Random,
+            _ => Sorter::Drf,
+        };
+        config.role_sorter = sorter("role_sorter");
+        config.framework_sorter = sorter("framework_sorter");
+        if let Some(seed) = named.get("seed") {
+            config.seed = seed.parse().unwrap();
+        }
         self.allocator = Allocator::new(config);
     }
 
@@ -156,6 +260,12 @@ impl Script {
         let mut total = Resources::parse(total).unwrap();
         if let Some(text) = named.get("revocable") {
             total += &revocable(text);
+        }
+        if let Some(text) = named.get("refined") {
+            total += &refined(text);
+        }
+        if let Some(text) = named.get("volume") {
+            total += &volume(text);
         }
         let mut used = Vec::new();
         if let Some((framework, rest)) = named.get("used").and_then(|used| used.split_once('@')) {
@@ -176,6 +286,131 @@ impl Script {
         let total = Resources::parse(total).unwrap();
         self.allocator
             .update_agent(&AgentId::from(id), options, total, self.now);
+    }
+
+    /// Attributes of an agent changed; it is `key=value` each.
+    fn attributes(&mut self, id: &str, named: &BTreeMap<&str, &str>) {
+        let (options, total) = self.agents.get_mut(id).unwrap();
+        options.attributes = named
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
+            .collect();
+        self.allocator
+            .update_agent(&AgentId::from(id), options.clone(), total.clone(), self.now);
+    }
+
+    fn unavailable(&mut self, id: &str, start: Option<&&str>) {
+        let unavailability = start.map(|start| v1::Unavailability {
+            start: v1::TimeInfo {
+                nanoseconds: start.parse().unwrap(),
+            },
+            duration: None,
+        });
+        self.allocator
+            .set_unavailability(&AgentId::from(id), unavailability, self.now);
+    }
+
+    /// A batch later, as [`Script::allocate`]; normal offers come first and are not shown.
+    fn inverse(&mut self) -> String {
+        self.now += Duration::from_secs(1);
+        let mut lines = Vec::new();
+        while self.allocator.deadline().is_some_and(|at| at <= self.now) {
+            self.allocator.allocate(self.now);
+            for offer in self.allocator.inverse_offers(self.now) {
+                let start = offer.unavailability.start.nanoseconds;
+                lines.push(format!(
+                    "{} asked to leave {} at {start}\n",
+                    offer.framework, offer.agent
+                ));
+            }
+        }
+        if lines.is_empty() {
+            lines.push("nothing\n".to_owned());
+        }
+        lines.concat()
+    }
+
+    fn answer(&mut self, framework: &str, agent: &str, answer: &str, named: &BTreeMap<&str, &str>) {
+        let (framework, agent) = (FrameworkId::from(framework), AgentId::from(agent));
+        let status = match answer {
+            "accept" => Some(Status::Accept),
+            "decline" => Some(Status::Decline),
+            "unknown" => Some(Status::Unknown),
+            _ => None,
+        };
+        let status = status.map(|status| InverseOfferStatus {
+            status: status.into(),
+            framework_id: (&framework).into(),
+            timestamp: v1::TimeInfo { nanoseconds: 0 },
+        });
+        let refused = named
+            .get("refuse")
+            .map(|seconds| Duration::from_secs(seconds.parse().unwrap()));
+        self.allocator
+            .answer_inverse_offer(&framework, &agent, status, refused, self.now);
+    }
+
+    fn statuses(&self) -> String {
+        let mut lines = String::new();
+        for (agent, statuses) in self.allocator.inverse_offer_statuses() {
+            for (framework, status) in statuses {
+                let status = status.status().as_str_name();
+                writeln!(lines, "{agent} {framework} {status}").unwrap();
+            }
+        }
+        if lines.is_empty() {
+            "none\n".to_owned()
+        } else {
+            lines
+        }
+    }
+
+    fn convert(&mut self, framework: &str, agent: &str, plain: Conversion, role: &str) -> Option<String> {
+        let conversion = Conversion {
+            consumed: plain.consumed.allocate(role),
+            converted: plain.converted.allocate(role),
+        };
+        let (framework, agent) = (FrameworkId::from(framework), AgentId::from(agent));
+        let done = self
+            .allocator
+            .convert(&framework, &agent, &[conversion], self.now);
+        done.err().map(|error| format!("{error}\n"))
+    }
+
+    fn explain(&self, id: &str) -> String {
+        let Some(explanation) = self.allocator.explain(&FrameworkId::from(id)) else {
+            return "unknown\n".to_owned();
+        };
+        let mut lines = String::new();
+        if !explanation.active {
+            lines.push_str("inactive\n");
+        }
+        if let Some(until) = explanation.held_until {
+            writeln!(lines, "held for {:?}", until.since(self.now)).unwrap();
+        }
+        for role in explanation.roles {
+            let suppressed = if role.suppressed { " suppressed" } else { "" };
+            let place = role
+                .place
+                .map_or_else(String::new, |(at, of)| format!(" role {}/{of}", at + 1));
+            let within = role
+                .place_in_role
+                .map_or_else(String::new, |(at, of)| format!(" framework {}/{of}", at + 1));
+            writeln!(
+                lines,
+                "{} share {:.3}{suppressed}{place}{within}",
+                role.role, role.role_share
+            )
+            .unwrap();
+            for (agent, reason) in role.agents {
+                let until = match reason {
+                    Reason::Refused(until) => format!(" for {:?}", until.since(self.now)),
+                    _ => String::new(),
+                };
+                writeln!(lines, "  {agent} {}{until}", reason.name()).unwrap();
+            }
+        }
+        lines
     }
 
     /// `what` is `all` or resources; `role=` is needed for the latter.
@@ -246,19 +481,27 @@ fn options(named: &BTreeMap<&str, &str>) -> FrameworkOptions {
             other => panic!("unknown capability {other}"),
         }
     }
+    if let Some(value) = named.get("rack") {
+        let json = format!(
+            r#"{{"role_constraints":{{"{}":{{"groups":[{{"attribute_constraints":[{{
+                "selector":{{"attribute_name":"rack"}},
+                "predicate":{{"text_equals":{{"value":"{value}"}}}}}}]}}]}}}}}}"#,
+            named.get("role").unwrap_or(&"*")
+        );
+        let source: OfferConstraints = proto::json::from_slice(json.as_bytes()).unwrap();
+        options = options.constrained(Some(&source), RegexLimits::default());
+    }
     if let Some(minimum) = named.get("min") {
-        let sets: Vec<Quantities> = minimum
-            .split('|')
-            .filter(|set| !set.is_empty())
-            .map(|set| amounts(Some(&set)))
-            .collect();
+        let sets = minimum_sets(minimum);
         let roles: Vec<String> = options.roles.iter().cloned().collect();
         options.min_allocatable = roles.into_iter().map(|role| (role, Vec::clone(&sets))).collect();
     }
     options
 }
 
-fn play(path: &Path) {
+fn play(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let path = &folder.join(format!("{name}.txt"));
     let text = std::fs::read_to_string(path).unwrap();
     let mut script = Script::new();
     let mut played = String::new();
@@ -290,14 +533,35 @@ fn play(path: &Path) {
     }
 }
 
-#[test]
-fn scripts_give_what_they_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() >= 5, "the scripts are there");
-    paths.iter().for_each(|path| play(path));
+/// One test for each script, and none without a test.
+macro_rules! scripts {
+    ($($name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            play(stringify!($name));
+        })*
+
+        #[test]
+        fn every_script_is_played() {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+            let found: BTreeSet<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            let played = [$(stringify!($name)),*].map(|name| format!("{name}.txt"));
+            assert_eq!(found, BTreeSet::from(played));
+        }
+    };
+}
+
+scripts! {
+    capabilities,
+    coming_and_going,
+    explain,
+    filters,
+    inverse_offers,
+    operations,
+    quota,
+    reservations,
+    shares,
 }

@@ -106,6 +106,28 @@ impl Allocator {
         Ok(())
     }
 
+    /// Turns resources that nobody holds on the agent into others, in the agent's total: an operator's RESERVE, CREATE, ...
+    ///
+    /// # Errors
+    /// When something consumed is not free; nothing is changed then.
+    pub fn convert_free(
+        &mut self,
+        agent: &AgentId,
+        conversions: &[Conversion],
+        now: Time,
+    ) -> Result<(), Error> {
+        let Some(&ax) = self.agent_ids.get(agent) else {
+            return Err(Error::UnknownAgent(agent.clone()));
+        };
+        let agent = &self.agents[ax];
+        agent.free.apply_all(conversions).map_err(Error::Conversion)?;
+        let total = agent.total.apply_all(conversions).map_err(Error::Conversion)?;
+        self.set_total(ax, total);
+        self.marks.prompt(ax, now, self.config.coalesce);
+        self.marks.wake_limited(now, self.config.allocation_interval);
+        Ok(())
+    }
+
     fn replace_held(&mut self, ax: u32, fx: u32, before: &Resources, after: &Resources) {
         for (role, part) in before.allocations() {
             if let Some(rx) = self.roles.find(&role) {
@@ -136,6 +158,9 @@ impl Allocator {
         *agent.held.entry(fx).or_default() += part;
         agent.allocated += &part.unallocate();
         self.frameworks[fx].holds_on.insert(ax);
+        if agent.maintenance.is_some() {
+            self.inverse.visit(ax);
+        }
         self.refresh_agent(ax);
     }
 

@@ -1,6 +1,7 @@
 //! One agent: what it has, who holds it, what is free, who refused it.
 
 use super::filters::Filter;
+use super::inverse::Maintenance;
 use super::options::AgentOptions;
 use crate::AgentId;
 use resources::{Name, Quantities, Resources, role};
@@ -34,6 +35,8 @@ pub(crate) struct Agent {
     pub(crate) traits: Traits,
     /// Free, unreserved, nonrevocable scalars: what quota is about.
     pub(crate) quota_free: Quantities,
+    /// Set while the machine is scheduled for maintenance.
+    pub(crate) maintenance: Option<Box<Maintenance>>,
     /// By framework and role.
     pub(crate) filters: FxHashMap<(u32, u32), Vec<Filter>>,
 }
@@ -51,6 +54,7 @@ impl Agent {
             free: Resources::new(),
             traits: Traits::default(),
             quota_free: Quantities::new(),
+            maintenance: None,
             filters: FxHashMap::default(),
         }
     }

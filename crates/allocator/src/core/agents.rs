@@ -76,6 +76,7 @@ impl Allocator {
             self.forget_if_idle(fx);
         }
         self.set_total(ax, Resources::new());
+        self.inverse.forget_agent(ax);
         self.agents.remove(ax);
         self.agent_ids.remove(id);
         self.marks.forget(ax);
@@ -104,10 +105,12 @@ impl Allocator {
     /// Whether offers of the agent may be made at all.
     pub(crate) fn is_offerable(&self, ax: u32) -> bool {
         let agent = &self.agents[ax];
-        let listed = self
-            .whitelist
+        agent.active && self.is_whitelisted(ax) && !agent.free.is_empty()
+    }
+
+    pub(crate) fn is_whitelisted(&self, ax: u32) -> bool {
+        self.whitelist
             .as_ref()
-            .is_none_or(|hosts| hosts.contains(&agent.options.hostname));
-        agent.active && listed && !agent.free.is_empty()
+            .is_none_or(|hosts| hosts.contains(&self.agents[ax].options.hostname))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::agent::Agent;
 use super::frameworks::Framework;
+use super::inverse::Inverse;
 use super::marks::Marks;
 use super::options::Config;
 use super::quota::Quotas;
@@ -11,7 +12,7 @@ use crate::{AgentId, FrameworkId};
 use process::Time;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use resources::{Quantities, Resources};
+use resources::{Limits, Quantities, Resources};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ pub struct Allocator {
     pub(crate) marks: Marks,
     /// When, agent, framework, role.
     pub(crate) expiries: BTreeSet<(Time, u32, u32, u32)>,
+    pub(crate) inverse: Inverse,
     pub(crate) whitelist: Option<BTreeSet<String>>,
     /// Scalars held by anybody, of all agents.
     pub(crate) held: Quantities,
@@ -59,6 +61,7 @@ impl Allocator {
             quotas: Quotas::default(),
             marks: Marks::default(),
             expiries: BTreeSet::new(),
+            inverse: Inverse::default(),
             whitelist: None,
             held: Quantities::new(),
             own_minimums: 0,
@@ -67,10 +70,14 @@ impl Allocator {
         }
     }
 
-    /// When [`Allocator::allocate`] should next be called; `None` = when something has changed.
+    /// When [`Allocator::allocate`] and then [`Allocator::inverse_offers`] should next be called; `None` = when something
+    /// has changed.
     pub fn deadline(&self) -> Option<Time> {
         let expiry = self.expiries.first().map(|(at, ..)| *at);
-        let run = [self.marks.deadline(), expiry].into_iter().flatten().min();
+        let run = [self.marks.deadline(), expiry, self.inverse.deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         match self.hold {
             Some((_, until)) => run.map(|run| run.max(until)),
             None => run,
@@ -110,6 +117,39 @@ impl Allocator {
         self.quotas
             .find(role)
             .map_or_else(Quantities::new, |index| self.quotas.top(index).consumed())
+    }
+
+    /// What is reserved to a top-level role and those below it, on all agents.
+    pub fn reserved(&self, role: &str) -> Quantities {
+        self.quotas
+            .find(role)
+            .map_or_else(Quantities::new, |index| self.quotas.top(index).reserved.clone())
+    }
+
+    /// The guarantees and limits of a top-level role; `None` when it has neither.
+    pub fn quota(&self, role: &str) -> Option<(&Quantities, &Limits)> {
+        let top = self.quotas.find(role).map(|index| self.quotas.top(index))?;
+        top.has_quota().then_some((&top.guarantees, &top.limits))
+    }
+
+    /// The guarantees of all roles together: what the overcommit check compares with
+    /// [`Allocator::nonrevocable_total`].
+    pub fn guarantees(&self) -> Quantities {
+        let mut sum = Quantities::new();
+        self.quotas.iter().for_each(|top| sum.add(&top.guarantees));
+        sum
+    }
+
+    /// Nonrevocable scalars of all agents, deactivated ones included; O(agents).
+    pub fn nonrevocable_total(&self) -> Quantities {
+        let mut sum = Quantities::new();
+        for (_, agent) in self.agents.iter() {
+            let counted = agent.total.iter().filter(|entry| !entry.is_revocable());
+            for entry in counted.filter(|entry| entry.is_scalar()) {
+                sum.add_one(entry.name(), entry.value().quantity());
+            }
+        }
+        sum
     }
 
     /// What of the agent nobody holds.

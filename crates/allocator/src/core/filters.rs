@@ -28,6 +28,19 @@ impl Allocator {
             .is_some_and(|all| all.iter().any(|filter| filter.refused.contains(offer)))
     }
 
+    /// Until when an offer lies within something refused.
+    pub(crate) fn refused_until(
+        &self,
+        agent: u32,
+        framework: u32,
+        role: u32,
+        offer: &Resources,
+    ) -> Option<Time> {
+        let filters = self.agents[agent].filters.get(&(framework, role))?;
+        let refusals = filters.iter().filter(|filter| filter.refused.contains(offer));
+        refusals.map(|filter| filter.until).max()
+    }
+
     /// Remembers a refusal.
     pub(crate) fn add_filter(&mut self, agent: u32, framework: u32, role: u32, filter: Filter) {
         let key = (framework, role);

@@ -31,6 +31,7 @@ impl Allocator {
         self.frameworks[fx].active = active;
         self.subscribe(fx, options);
         if active {
+            self.seek_inverse_offers(id, now);
             self.marks.all_prompt(now, self.config.coalesce);
         }
     }
@@ -52,6 +53,7 @@ impl Allocator {
     /// The framework is connected (again) and gets offers.
     pub fn activate_framework(&mut self, id: &FrameworkId, now: Time) {
         self.set_framework_active(id, true);
+        self.seek_inverse_offers(id, now);
         self.marks.all_prompt(now, self.config.coalesce);
     }
 
@@ -61,6 +63,7 @@ impl Allocator {
         self.set_framework_active(id, false);
         if let Some(&fx) = self.framework_ids.get(id) {
             self.drop_framework_filters(fx);
+            self.drop_inverse_offers(fx, false);
         }
     }
 
@@ -70,6 +73,7 @@ impl Allocator {
             return;
         };
         self.drop_framework_filters(fx);
+        self.drop_inverse_offers(fx, true);
         for ax in self.frameworks[fx].holds_on.clone() {
             let held = self.agents[ax].held.get(&fx).cloned().unwrap_or_default();
             for (role, part) in held.allocations() {
@@ -100,7 +104,9 @@ impl Allocator {
                 self.drop_role_filters(fx, rx);
             }
         }
+        self.inverse.drop_filters(fx);
         if self.frameworks[fx].active {
+            self.seek_inverse_offers(id, now);
             self.marks.all_prompt(now, self.config.coalesce);
         }
     }

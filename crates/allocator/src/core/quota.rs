@@ -34,7 +34,7 @@ impl Top {
         self.guarantees.minus_floor(&self.consumed())
     }
 
-    fn has_quota(&self) -> bool {
+    pub(crate) fn has_quota(&self) -> bool {
         !self.guarantees.is_empty() || !self.limits.is_empty()
     }
 }

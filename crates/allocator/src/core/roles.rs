@@ -412,6 +412,17 @@ impl Roles {
         out.extend(weighted_shuffle(members, rng));
     }
 
+    /// The weight that was given to a role, or 1.
+    pub(crate) fn weight(&self, path: &str) -> f64 {
+        self.weights.get(path).copied().unwrap_or(1.0)
+    }
+
+    /// The dominant share of a framework in exactly this role.
+    pub(crate) fn client_share(&self, role: u32, framework: u32) -> f64 {
+        let client = self.nodes[role].clients.get(&framework);
+        client.map_or(0.0, |client| self.cluster.dominant_share(&client.share.allocated))
+    }
+
     /// The dominant share of a role's subtree divided by its weight.
     pub(crate) fn share(&self, index: u32) -> f64 {
         let node = &self.nodes[index];

@@ -6,6 +6,8 @@ use super::options::{FrameworkOptions, Sorter};
 use super::shrink::shrink;
 use process::Time;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use resources::{Entry, Quantities, Resources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ const FIRST_LOOK: usize = 4;
 
 /// The two passes over the agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     /// Guarantees that are not met yet.
     Guarantees,
     /// Everything else, by share.
@@ -36,8 +38,8 @@ struct Run {
 
 /// What a visit offers one framework.
 #[derive(Debug)]
-struct Cut {
-    resources: Resources,
+pub(crate) struct Cut {
+    pub(crate) resources: Resources,
     /// Something was kept back for a quota.
     limited: bool,
 }
@@ -173,9 +175,10 @@ impl Allocator {
             return true;
         }
         let available = self.strip(ax, fx, available);
-        let Some(cut) = self.cut(&available, rx, stage) else {
-            return true;
-        };
+        let mut rng = std::mem::replace(&mut self.rng, ChaCha8Rng::from_seed([0; 32]));
+        let cut = self.cut(&available, rx, stage, &mut rng);
+        self.rng = rng;
+        let Some(cut) = cut else { return true };
         if cut.limited {
             self.marks.limit(ax);
         }
@@ -204,7 +207,7 @@ impl Allocator {
     }
 
     /// What does not depend on the amounts: capabilities, regions and constraints.
-    fn may_have(&self, ax: u32, rx: u32, fx: u32) -> bool {
+    pub(crate) fn may_have(&self, ax: u32, rx: u32, fx: u32) -> bool {
         let agent = &self.agents[ax];
         let FrameworkOptions {
             capabilities,
@@ -214,10 +217,7 @@ impl Allocator {
         if agent.has_gpus && self.config.filter_gpu_resources && !capabilities.gpu_resources {
             return false;
         }
-        if let (Some(mine), Some(other)) = (&self.config.region, &agent.options.region)
-            && mine != other
-            && !capabilities.region_aware
-        {
+        if self.is_remote(ax) && !capabilities.region_aware {
             return false;
         }
         if capabilities.multi_role && !agent.options.multi_role {
@@ -233,8 +233,16 @@ impl Allocator {
         agent.options.hierarchical_role || !role.contains('/')
     }
 
+    /// Whether the agent is in another region than the master.
+    pub(crate) fn is_remote(&self, ax: u32) -> bool {
+        match (&self.config.region, &self.agents[ax].options.region) {
+            (Some(mine), Some(other)) => mine != other,
+            _ => false,
+        }
+    }
+
     /// The framework's own minimum for the role, or else the cluster's.
-    fn meets_minimum(&self, rx: u32, fx: u32, offer: &Resources) -> bool {
+    pub(crate) fn meets_minimum(&self, rx: u32, fx: u32, offer: &Resources) -> bool {
         let own = &self.frameworks[fx].options.min_allocatable;
         if own.is_empty() {
             return is_allocatable(offer, &self.config.min_allocatable);
@@ -246,7 +254,7 @@ impl Allocator {
     }
 
     /// Leaves out what the framework cannot deal with.
-    fn strip(&self, ax: u32, fx: u32, available: Resources) -> Resources {
+    pub(crate) fn strip(&self, ax: u32, fx: u32, available: Resources) -> Resources {
         let traits = self.agents[ax].traits;
         let capabilities = self.frameworks[fx].options.capabilities;
         let shared = traits.shared && !capabilities.shared_resources;
@@ -264,7 +272,13 @@ impl Allocator {
 
     /// How much of what is available may be offered, given the quotas. `None` when the stage is not about
     /// this role at all.
-    fn cut(&mut self, available: &Resources, rx: u32, stage: Stage) -> Option<Cut> {
+    pub(crate) fn cut(
+        &self,
+        available: &Resources,
+        rx: u32,
+        stage: Stage,
+        rng: &mut impl Rng,
+    ) -> Option<Cut> {
         if self.quotas.configured == 0 {
             let resources =
                 available.filter(|entry| !is_quota_part(entry)) + &available.filter(is_quota_part);
@@ -278,9 +292,9 @@ impl Allocator {
             available.filter(|e| !is_quota_part(e)),
         );
         match stage {
-            Stage::Guarantees => self.cut_guaranteed(&quota, &other, rx),
+            Stage::Guarantees => self.cut_guaranteed(&quota, &other, rx, rng),
             Stage::FairShare => {
-                let (extra, limited) = self.cut_extra(&quota, &Quantities::new(), rx);
+                let (extra, limited) = self.cut_extra(&quota, &Quantities::new(), rx, rng);
                 Some(Cut {
                     resources: other + &extra,
                     limited,
@@ -289,9 +303,15 @@ impl Allocator {
         }
     }
 
-    fn cut_guaranteed(&mut self, quota: &Resources, other: &Resources, rx: u32) -> Option<Cut> {
+    fn cut_guaranteed(
+        &self,
+        quota: &Resources,
+        other: &Resources,
+        rx: u32,
+        rng: &mut impl Rng,
+    ) -> Option<Cut> {
         let mut owed = self.quotas.top(self.roles.node(rx).top).unsatisfied();
-        let guaranteed = shrink(quota, &mut owed, &mut self.rng);
+        let guaranteed = shrink(quota, &mut owed, rng);
         if guaranteed.is_empty() {
             return None;
         }
@@ -300,7 +320,8 @@ impl Allocator {
         let other = other.filter(|entry| {
             !entry.is_scalar() || entry.is_revocable() || entry.reserved_role() == Some(&*path)
         });
-        let (extra, limited) = self.cut_extra(&(quota - &guaranteed), &Quantities::scalars(&guaranteed), rx);
+        let (extra, limited) =
+            self.cut_extra(&(quota - &guaranteed), &Quantities::scalars(&guaranteed), rx, rng);
         Some(Cut {
             resources: other + &guaranteed + &extra,
             limited,
@@ -309,7 +330,13 @@ impl Allocator {
 
     /// What may be given beyond a guarantee: within the role's limits, and without touching what others are
     /// still owed.
-    fn cut_extra(&mut self, extra: &Resources, guaranteed: &Quantities, rx: u32) -> (Resources, bool) {
+    fn cut_extra(
+        &self,
+        extra: &Resources,
+        guaranteed: &Quantities,
+        rx: u32,
+        rng: &mut impl Rng,
+    ) -> (Resources, bool) {
         let before = Quantities::scalars(extra);
         let node = self.roles.node(rx);
         let top = self.quotas.top(node.top);
@@ -317,12 +344,12 @@ impl Allocator {
         // Compat: a role below the top has no limits of its own, though it counts for those of its top.
         if !top.limits.is_empty() && *top.name == *node.path {
             let mut left = top.limits.minus_floor(&top.consumed()).minus_floor(guaranteed);
-            extra = shrink(&extra, &mut left, &mut self.rng);
+            extra = shrink(&extra, &mut left, rng);
         }
         if !self.quotas.required.is_empty() {
             // The guaranteed part leaves the headroom and what is required of it alike.
             let mut left = self.quotas.headroom.minus_floor(&self.quotas.required);
-            extra = shrink(&extra, &mut left, &mut self.rng);
+            extra = shrink(&extra, &mut left, rng);
         }
         let limited = Quantities::scalars(&extra) != before;
         (extra, limited)
@@ -346,12 +373,12 @@ impl Allocator {
 }
 
 /// Unreserved, nonrevocable scalars: what quota is about.
-fn is_quota_part(entry: &Entry) -> bool {
+pub(crate) fn is_quota_part(entry: &Entry) -> bool {
     entry.is_scalar() && entry.is_unreserved() && !entry.is_revocable()
 }
 
 /// Whether one of the sets of amounts is there. No set at all = no minimum; an empty offer is none.
-fn is_allocatable(offer: &Resources, sets: &[Quantities]) -> bool {
+pub(crate) fn is_allocatable(offer: &Resources, sets: &[Quantities]) -> bool {
     if sets.is_empty() {
         return !offer.is_empty();
     }
