@@ -354,6 +354,12 @@ fn operation(operation: &RegistryOperation) -> Operation {
             unreachable: unreachable.iter().map(wire).collect(),
             gone: gone.iter().map(wire).collect(),
         },
+        RegistryOperation::UpdateQuota { configs } => Operation::UpdateQuota {
+            configs: configs.clone(),
+        },
+        RegistryOperation::UpdateWeights { weights } => Operation::UpdateWeights {
+            weights: weights.clone(),
+        },
     }
 }
 

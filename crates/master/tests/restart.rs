@@ -49,3 +49,38 @@ async fn an_admitted_agent_is_remembered_by_the_next_master() {
     );
     second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_and_weights_are_remembered_by_the_next_master() {
+    let dir = tempfile::tempdir().unwrap();
+    let work_dir = format!("--work_dir={}", dir.path().display());
+    let flags = ["--registry=replicated_log", work_dir.as_str(), "--weights=w=3"];
+    let first = support::master_with(&flags).await;
+    let config = json!({"role": "x", "limits": {"cpus": {"value": 2.0}}});
+    let quota = json!({"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [config]}});
+    assert_eq!(call(first.address(), &quota).await.status, 200);
+    let weights =
+        json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "x", "weight": 2.5}]}});
+    assert_eq!(call(first.address(), &weights).await.status, 200);
+    let registry = http(first.address(), "GET", "/registrar(1)/registry", &[], b"")
+        .await
+        .json();
+    assert_eq!(registry["quota_configs"], json!([config]));
+    assert_eq!(
+        registry["minimum_capabilities"],
+        json!([{"capability": "QUOTA_V2"}])
+    );
+    first.stop().await;
+
+    // What the flag says now does not count any more.
+    let flags = ["--registry=replicated_log", work_dir.as_str(), "--weights=w=9"];
+    let second = support::master_with(&flags).await;
+    let shown = call(second.address(), &json!({"type": "GET_QUOTA"})).await.json();
+    assert_eq!(shown["get_quota"]["status"]["configs"], json!([config]));
+    let weights = http(second.address(), "GET", "/weights", &[], b"").await.json();
+    assert_eq!(
+        weights,
+        json!([{"role": "w", "weight": 3.0}, {"role": "x", "weight": 2.5}])
+    );
+    second.stop().await;
+}

@@ -72,12 +72,6 @@ fn rows() -> Vec<Row> {
             "Failed to validate update weights request JSON: Unknown role 'y'",
         ),
         (
-            "weights that could be",
-            json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "x", "weight": 1}]}}),
-            501,
-            "Weights cannot be changed through this version of the master",
-        ),
-        (
             "a quota of a role that is not listed",
             quota(&json!({"role": "y"})),
             400,
@@ -116,10 +110,16 @@ fn rows() -> Vec<Row> {
             "Invalid QuotaConfig: 'QuotaConfig.guarantees' { cpus: 2 } is not contained within the 'QuotaConfig.limits' { cpus: 1, mem: 5 }",
         ),
         (
-            "a quota that could be",
-            quota(&json!({"role": "x", "limits": {"cpus": {"value": 1}}})),
-            501,
-            "Quotas cannot be changed through this version of the master",
+            "guarantees beyond what there is",
+            quota(&json!({"role": "x", "guarantees": {"cpus": {"value": 1.5}, "mem": {"value": 5}}})),
+            400,
+            "Invalid QuotaConfig: total quota guarantees 'cpus:1.5; mem:5' exceed cluster capacity '{}' (use 'force' flag to bypass this check)",
+        ),
+        (
+            "old guarantees beyond what there is",
+            set_quota(&json!("x"), &json!([cpus])),
+            409,
+            "Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota guarantees 'cpus:1' exceed cluster capacity '{}'",
         ),
         (
             "an old quota without a role",
@@ -413,13 +413,6 @@ const OLD: &[OldRow] = &[
         "Failed to validate update weights request JSON for role 'x': Invalid weight '0': Weights must be positive",
     ),
     (
-        "PUT",
-        "/weights",
-        "[{\"role\":\"x\",\"weight\":2}]",
-        501,
-        "Weights cannot be changed through this version of the master",
-    ),
-    (
         "POST",
         "/maintenance/schedule",
         "",
@@ -491,13 +484,13 @@ async fn what_is_well_formed_and_not_allowed_is_forbidden() {
     let cpus = resource("cpus", &json!({}));
     let drain = json!({"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": "zz"}}});
     for (call, status) in [
-        (weights(&["x"]), 501),
+        (weights(&["x"]), 200),
         (weights(&["x", "y"]), 403),
         // What is wrong is told first.
         (weights(&["y", "/"]), 400),
-        (quota(&json!({"role": "x"})), 501),
+        (quota(&json!({"role": "x"})), 200),
         (quota(&json!({"role": "y"})), 403),
-        (set_quota(&json!("x"), &json!([cpus])), 501),
+        (set_quota(&json!("x"), &json!([cpus])), 409),
         (set_quota(&json!("y"), &json!([cpus])), 403),
         (schedule(&json!([{"hostname": "h"}]), 1, 1), 403),
         (start(&json!([{"hostname": "h"}])), 400),
@@ -510,5 +503,78 @@ async fn what_is_well_formed_and_not_allowed_is_forbidden() {
     assert_eq!((put.status, put.text().as_str()), (403, "403 Forbidden."));
     let post = http(to, "POST", "/maintenance/schedule", &[], b"{}").await;
     assert_eq!(post.status, 403);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_are_set_shown_and_removed_in_both_forms() {
+    let server = master(&[]).await;
+    let to = server.address();
+    let call = async |call: &Value| {
+        let answer = v1(to, call).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, ""), "{call}");
+    };
+    let shown = async || {
+        let status = v1(to, &json!({"type": "GET_QUOTA"})).await.json()["get_quota"]["status"].clone();
+        assert_eq!(http(to, "GET", "/quota", &[], b"").await.json(), status);
+        status
+    };
+    let config =
+        json!({"role": "x", "guarantees": {"cpus": {"value": 1.0}}, "limits": {"cpus": {"value": 2.0}}});
+    call(&json!({"type": "UPDATE_QUOTA", "update_quota": {"force": true, "quota_configs": [config]}})).await;
+    let scalar = json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}});
+    let infos = |role: &str| json!([{"role": role, "guarantee": [scalar]}]);
+    assert_eq!(shown().await, json!({"infos": infos("x"), "configs": [config]}));
+
+    // All or none: the second is faulty.
+    let both =
+        json!({"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [{"role": "x"}, {"role": "a/b"}]}});
+    assert_eq!(v1(to, &both).await.status, 400);
+    assert_eq!(shown().await["configs"], json!([config]));
+
+    call(&json!({"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [{"role": "x"}]}})).await;
+    assert_eq!(shown().await, json!({}));
+
+    let request = json!({"role": "y", "force": true, "guarantee": [scalar]}).to_string();
+    let answer = http(to, "POST", "/quota", &[], request.as_bytes()).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, ""));
+    let amount = json!({"cpus": {"value": 1.0}});
+    let config = json!({"role": "y", "guarantees": amount, "limits": amount});
+    assert_eq!(shown().await, json!({"infos": infos("y"), "configs": [config]}));
+    let again = http(to, "POST", "/quota", &[], request.as_bytes()).await;
+    assert_eq!(
+        (again.status, again.text().as_str()),
+        (
+            400,
+            "Failed to validate set quota request: Cannot set quota for role 'y' which already has quota"
+        )
+    );
+    let removed = http(to, "DELETE", "/quota/y", &[], b"").await;
+    assert_eq!((removed.status, removed.text().as_str()), (200, ""));
+    assert_eq!(shown().await, json!({}));
+    let again = http(to, "DELETE", "/quota/y", &[], b"").await;
+    assert_eq!(
+        (again.status, again.text().as_str()),
+        (
+            400,
+            "Failed to remove quota for path '/master/quota/y': Role 'y' has no quota set"
+        )
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weights_are_set_and_shown_in_both_forms() {
+    let server = master(&[]).await;
+    let to = server.address();
+    let put = http(to, "PUT", "/weights", &[], b"[{\"role\":\" x \",\"weight\":2.5}]").await;
+    assert_eq!((put.status, put.text().as_str()), (200, ""));
+    let update =
+        json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "y", "weight": 1}]}});
+    assert_eq!(v1(to, &update).await.status, 200);
+    let expected = json!([{"role": "x", "weight": 2.5}, {"role": "y", "weight": 1.0}]);
+    assert_eq!(http(to, "GET", "/weights", &[], b"").await.json(), expected);
+    let answer = v1(to, &json!({"type": "GET_WEIGHTS"})).await.json();
+    assert_eq!(answer["get_weights"]["weight_infos"], expected);
     server.stop().await;
 }

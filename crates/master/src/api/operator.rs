@@ -68,6 +68,10 @@ impl MasterProcess {
                 None => Response::status(StatusCode::BAD_REQUEST).into(),
             },
             Type::GetFlags if !self.may(caller, Action::ViewFlags) => denied().into(),
+            Type::UpdateQuota | Type::SetQuota | Type::RemoveQuota => {
+                self.change_quota(context, caller, call)
+            }
+            Type::UpdateWeights => self.change_weights(context, caller, call),
             kind => match self.small_answer(kind, caller) {
                 Some(answer) => encoded(&answer, accept).into(),
                 None => self.refuse_write(&call, caller).into(),
@@ -194,7 +198,7 @@ impl MasterProcess {
     /// The answer to a call that this version does not carry out.
     pub(super) fn refuse_write(&self, call: &Call, caller: Option<&Principal>) -> Response {
         let authorizer = &self.settings.authorizer;
-        writes::refuse(call, self.core.state(), self.core.config(), &|action, object| {
+        writes::refuse(call, self.core.state(), &|action, object| {
             authorizer.allows(caller, action, object)
         })
     }

@@ -21,11 +21,11 @@ impl MasterProcess {
         closed(context, READWRITE, "/teardown", |this, context, request| {
             this.on_teardown(context, &request)
         });
-        closed(context, READWRITE, "/quota", |this, _, request| {
-            this.on_quota(&request)
+        closed(context, READWRITE, "/quota", |this, context, request| {
+            this.on_quota(context, &request)
         });
-        closed(context, READWRITE, "/weights", |this, _, request| {
-            this.on_weights(&request)
+        closed(context, READWRITE, "/weights", |this, context, request| {
+            this.on_weights(context, &request)
         });
         closed(context, READWRITE, "/maintenance/schedule", |this, _, request| {
             this.on_schedule(&request)
@@ -80,78 +80,60 @@ impl MasterProcess {
             .ok_or_else(|| Response::bad_request("Unable to decode query string").into())
     }
 
-    fn on_quota(&self, request: &Request) -> Response {
+    fn on_quota(&mut self, context: &mut Context<Self>, request: &Request) -> Reply {
         if let Err(refusal) = self.allow(request, &["GET", "POST", "DELETE"]) {
-            return *refusal;
+            return (*refusal).into();
         }
-        match request.method {
-            Method::POST => self.on_set_quota(request),
-            Method::DELETE => self.on_remove_quota(request),
+        let call = match request.method {
+            Method::POST => quota_to_set(request),
+            Method::DELETE => self.quota_to_remove(request),
             _ => {
                 let quotas = self.quota_status(request.principal.as_ref());
-                Response::json(json::to_vec(&quotas), request.jsonp())
+                return Response::json(json::to_vec(&quotas), request.jsonp()).into();
             }
+        };
+        match call {
+            Ok(call) => self.change_quota(context, request.principal.as_ref(), call),
+            Err(fault) => Response::bad_request(fault).into(),
         }
     }
 
-    fn on_set_quota(&self, request: &Request) -> Response {
-        let shown = String::from_utf8_lossy(&request.body);
-        match json::from_slice::<v1::quota::QuotaRequest>(&request.body) {
-            Err(error) => {
-                let failed = if error.is_syntax() { "parse" } else { "validate" };
-                Response::bad_request(format!(
-                    "Failed to {failed} set quota request JSON '{shown}': {error}"
-                ))
-            }
-            Ok(quota_request) => {
-                let call = Call {
-                    r#type: Some(Type::SetQuota.into()),
-                    set_quota: Some(call::SetQuota { quota_request }),
-                    ..Call::default()
-                };
-                self.refuse_write(&call, request.principal.as_ref())
-            }
-        }
-    }
-
-    fn on_remove_quota(&self, request: &Request) -> Response {
+    fn quota_to_remove(&self, request: &Request) -> Result<Call, String> {
         // Compat: the path is counted with the process's id in front.
         let tokens = request.path.split('/').filter(|token| !token.is_empty()).count();
         let (path, role) = (&request.path, request.tail());
         if tokens != 3 {
-            return Response::bad_request(format!(
+            return Err(format!(
                 "Failed to parse remove quota request for path '{path}': expected 3 tokens, found {tokens} tokens"
             ));
         }
         let listed = self.core.config().roles.as_ref();
         if listed.is_some_and(|roles| !roles.contains(role)) {
-            return Response::bad_request(format!(
+            return Err(format!(
                 "Failed to validate remove quota request for path '{path}': Unknown role '{role}'"
             ));
         }
         match writes::remove(role, self.core.state()) {
-            Some(fault) => {
-                Response::bad_request(format!("Failed to remove quota for path '{path}': {fault}"))
-            }
-            None => {
-                let call = Call {
-                    r#type: Some(Type::RemoveQuota.into()),
-                    remove_quota: Some(call::RemoveQuota {
-                        role: role.to_owned(),
-                    }),
-                    ..Call::default()
-                };
-                self.refuse_write(&call, request.principal.as_ref())
-            }
+            Some(fault) => Err(format!("Failed to remove quota for path '{path}': {fault}")),
+            None => Ok(Call {
+                r#type: Some(Type::RemoveQuota.into()),
+                remove_quota: Some(call::RemoveQuota {
+                    role: role.to_owned(),
+                }),
+                ..Call::default()
+            }),
         }
     }
 
-    fn on_weights(&self, request: &Request) -> Response {
+    fn on_weights(&mut self, context: &mut Context<Self>, request: &Request) -> Reply {
         if let Err(refusal) = self.allow(request, &["GET", "PUT"]) {
-            return *refusal;
+            return (*refusal).into();
         }
         if request.method == Method::PUT {
-            return self.on_update_weights(request);
+            return match weights_to_set(request) {
+                Ok(call) => self.change_weights(context, request.principal.as_ref(), call),
+                Err(fault) => Response::bad_request(fault).into(),
+            };
         }
         let sight = self.sight(request.principal.as_ref());
         let mut out = Vec::new();
@@ -164,29 +146,7 @@ impl MasterProcess {
                 });
             }
         });
-        Response::json(out, request.jsonp())
-    }
-
-    fn on_update_weights(&self, request: &Request) -> Response {
-        let shown = String::from_utf8_lossy(&request.body);
-        match list_of::<UpdateWeights>("weight_infos", &request.body) {
-            Err(fault) => Response::bad_request(match fault {
-                Fault::NotAList(fault) => {
-                    format!("Failed to parse update weights request JSON '{shown}': {fault}")
-                }
-                Fault::Element(fault) => {
-                    format!("Failed to convert weights JSON array to protobuf '{shown}': {fault}")
-                }
-            }),
-            Ok(update_weights) => {
-                let call = Call {
-                    r#type: Some(Type::UpdateWeights.into()),
-                    update_weights: Some(update_weights),
-                    ..Call::default()
-                };
-                self.refuse_write(&call, request.principal.as_ref())
-            }
-        }
+        Response::json(out, request.jsonp()).into()
     }
 
     fn on_schedule(&self, request: &Request) -> Response {
@@ -247,6 +207,41 @@ impl MasterProcess {
         }
         Err(Response::method_not_allowed(methods, Some(method)).into())
     }
+}
+
+/// What `POST /quota` asks for, or what is wrong with its body.
+fn quota_to_set(request: &Request) -> Result<Call, String> {
+    let read = json::from_slice::<v1::quota::QuotaRequest>(&request.body);
+    let quota_request = read.map_err(|error| {
+        let failed = if error.is_syntax() { "parse" } else { "validate" };
+        let shown = String::from_utf8_lossy(&request.body);
+        format!("Failed to {failed} set quota request JSON '{shown}': {error}")
+    })?;
+    Ok(Call {
+        r#type: Some(Type::SetQuota.into()),
+        set_quota: Some(call::SetQuota { quota_request }),
+        ..Call::default()
+    })
+}
+
+/// What `PUT /weights` asks for, or what is wrong with its body.
+fn weights_to_set(request: &Request) -> Result<Call, String> {
+    let update_weights = list_of::<UpdateWeights>("weight_infos", &request.body).map_err(|fault| {
+        let shown = String::from_utf8_lossy(&request.body);
+        match fault {
+            Fault::NotAList(fault) => {
+                format!("Failed to parse update weights request JSON '{shown}': {fault}")
+            }
+            Fault::Element(fault) => {
+                format!("Failed to convert weights JSON array to protobuf '{shown}': {fault}")
+            }
+        }
+    })?;
+    Ok(Call {
+        r#type: Some(Type::UpdateWeights.into()),
+        update_weights: Some(update_weights),
+        ..Call::default()
+    })
 }
 
 fn missing_parameter(name: &str) -> Response {

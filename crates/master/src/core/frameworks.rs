@@ -124,6 +124,10 @@ impl Master {
         let reply = match action {
             OperatorAction::Teardown(framework) => Some(self.tear_down(&framework, out)),
             OperatorAction::MarkGone(agent) => self.mark_gone(request, agent, out),
+            OperatorAction::UpdateQuota { configs, rescinding } => {
+                self.change_quotas(request, configs, rescinding, out)
+            }
+            OperatorAction::UpdateWeights(weights) => self.change_weights(request, weights, out),
         };
         if let Some(reply) = reply {
             out.push(Output::Reply {

@@ -52,7 +52,12 @@ impl Master {
             | Pending::Remove { id: other }
             | Pending::Unreachable { id: other, .. } => other == id,
             Pending::Admit { replaced, .. } => replaced.as_ref() == Some(id),
-            Pending::Readmit { .. } | Pending::Update { .. } | Pending::Prune { .. } => false,
+            Pending::Readmit { .. }
+            | Pending::Update { .. }
+            | Pending::Prune { .. }
+            | Pending::Quota { .. }
+            | Pending::Weights { .. }
+            | Pending::Kept => false,
         };
         match self.pending.values().find(of_this) {
             Some(Pending::Gone { .. }) => format!("Agent '{id}' is already being transitioned to gone"),

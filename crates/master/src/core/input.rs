@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use process::Upid;
 use proto::internal;
-use proto::v1::scheduler;
+use proto::v1::quota::QuotaConfig;
+use proto::v1::{WeightInfo, scheduler};
 
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
+use super::quota::Rescinding;
 
 /// One thing that happened. The shell feeds them one at a time, in the order they arrived.
 #[derive(Debug, Clone)]
@@ -108,4 +110,12 @@ pub enum OperatorAction {
     Teardown(FrameworkId),
     /// MARK_AGENT_GONE: an agent will not return.
     MarkGone(AgentId),
+    /// UPDATE_QUOTA, SET_QUOTA, REMOVE_QUOTA: quotas of roles, all or none; checked with
+    /// [`Master::beyond_limits`](super::Master::beyond_limits) and [`Master::overcommit`](super::Master::overcommit).
+    UpdateQuota {
+        configs: Vec<QuotaConfig>,
+        rescinding: Rescinding,
+    },
+    /// UPDATE_WEIGHTS: weights of roles.
+    UpdateWeights(Vec<WeightInfo>),
 }

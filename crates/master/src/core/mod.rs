@@ -40,6 +40,7 @@ mod operations;
 mod output;
 mod pacing;
 mod permissions;
+mod quota;
 mod reconcile;
 mod recovery;
 mod registry;
@@ -56,6 +57,7 @@ mod timers;
 mod updates;
 pub mod validation;
 mod view;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,6 +75,7 @@ pub use history::History;
 pub use ids::{AgentId, ExecutorId, FrameworkId, ObserverId, OfferId, RequestId, StreamId, TaskId, WriteId};
 pub use input::{AgentMessage, Authentication, DriverMessage, Input, OperatorAction};
 pub use output::{AgentBound, Level, OperatorEvent, Output, RegistryOperation, Reply, Sender};
+pub use quota::{Overcommit, Rescinding};
 pub use state::{Agent, Connection, Executor, Framework, Offer, State, Task};
 
 use observer::Observer;

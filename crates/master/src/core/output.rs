@@ -188,4 +188,8 @@ pub enum RegistryOperation {
         unreachable: Vec<AgentId>,
         gone: Vec<AgentId>,
     },
+    /// Quotas of roles; one with neither guarantees nor limits is removed.
+    UpdateQuota { configs: Vec<v1::quota::QuotaConfig> },
+    /// Weights of roles.
+    UpdateWeights { weights: Vec<v1::WeightInfo> },
 }

@@ -73,7 +73,7 @@ impl Master {
         self.gauges.slaves_unreachable = self.state.unreachable_agents.len() as u64;
         let recovered = self.state.recovered_agents.len();
         self.recover_quotas(registry.quotas, registry.quota_configs, recovered, out);
-        self.recover_weights(&registry.weights);
+        self.recover_weights(&registry.weights, out);
         self.recover_machines(registry.machines.unwrap_or_default().machines);
         if recovered > 0 {
             self.timers

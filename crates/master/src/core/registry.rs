@@ -4,10 +4,12 @@
 use process::Upid;
 use proto::internal::{RegisterSlaveMessage, ReregisterSlaveMessage};
 use proto::v1;
+use proto::v1::quota::QuotaConfig;
 
 use super::Master;
 use super::ids::{AgentId, RequestId, WriteId};
 use super::output::{Output, RegistryOperation};
+use super::quota::Rescinding;
 use super::timers::Timer;
 
 /// What goes on when a write is stored.
@@ -42,6 +44,19 @@ pub(super) enum Pending {
     },
     /// An agent that asked to leave.
     Remove { id: AgentId },
+    /// Quotas of roles.
+    Quota {
+        configs: Vec<QuotaConfig>,
+        rescinding: Rescinding,
+        request: RequestId,
+    },
+    /// Weights of roles.
+    Weights {
+        weights: Vec<v1::WeightInfo>,
+        request: RequestId,
+    },
+    /// What is in force already and only had to be kept.
+    Kept,
     /// Forgotten agents.
     Prune {
         unreachable: Vec<AgentId>,
@@ -101,6 +116,13 @@ impl Master {
                 self.in_flight.remove(&id);
                 self.finish_unregistered(&id, write, out);
             }
+            Pending::Quota {
+                configs,
+                rescinding,
+                request,
+            } => self.finish_quotas(configs, rescinding, request, write, out),
+            Pending::Weights { weights, request } => self.finish_weights(weights, request, write, out),
+            Pending::Kept => {}
             Pending::Prune { unreachable, gone } => {
                 self.state.version += 1;
                 for id in &unreachable {

@@ -1,5 +1,5 @@
-//! What operators once set and the registry keeps: quotas, weights, machines taken down (zookeeper.md §6). This master
-//! honours them; it has no calls to change them yet.
+//! What operators once set and the registry keeps, taken over at election: quotas, machines taken down (zookeeper.md §6).
+//! Weights are in `weights`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,22 +56,6 @@ impl Master {
             let until = self.now + self.config.allocator_recovery_timeout;
             self.allocator
                 .hold_for_recovery(share(agents, self.config.agent_recovery_factor), until);
-        }
-    }
-
-    /// Takes over the registry's weights; those of the flag count only if there are none.
-    pub(super) fn recover_weights(&mut self, weights: &[registry::Weight]) {
-        let stored = weights.iter().map(|weight| {
-            let role = weight.info.role.clone().unwrap_or_else(|| "*".to_owned());
-            (role, weight.info.weight)
-        });
-        let mut weights: BTreeMap<String, f64> = stored.collect();
-        if weights.is_empty() {
-            weights.clone_from(&self.config.weights);
-        }
-        for (role, weight) in weights {
-            self.allocator.update_weights(&[(role.clone(), weight)]);
-            self.state.weights.insert(role, weight);
         }
     }
 

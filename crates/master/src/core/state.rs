@@ -35,7 +35,7 @@ pub struct State {
     pub completed_frameworks: History<FrameworkId, Arc<Framework>>,
     /// Quotas by role.
     pub quotas: OrdMap<String, v1::quota::QuotaConfig>,
-    /// Weights by role, where they are not 1.
+    /// Weights by role, where one was set.
     pub weights: OrdMap<String, f64>,
     /// Offers that stand.
     pub offers: OrdMap<OfferId, Arc<Offer>>,

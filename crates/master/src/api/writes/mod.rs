@@ -1,8 +1,7 @@
-//! Calls that change what only the allocator's part can change: reservations, volumes, quota, weights, maintenance,
-//! draining.
+//! Calls that change what the allocator deals with: reservations, volumes, quota, weights, maintenance, draining.
 //!
-//! This version carries none of them out. They are checked as far as they can be, so that a client's mistake is told
-//! apart (400, 404) from our gap (501, with a sentence).
+//! Quotas and weights are changed; the rest is checked as far as it can be, so that a client's mistake is told apart
+//! (400, 404) from our gap (501, with a sentence).
 
 mod agents;
 mod maintenance;
@@ -15,22 +14,17 @@ use http::StatusCode;
 use process::http::Response;
 use proto::v1::master::{Call, call};
 
-use crate::core::{Config, State};
+use crate::core::State;
 
 use permission::{Rule, allowed};
 pub(super) use quota::remove;
 pub(super) use resources::malformed;
-use weights::weights;
 
 /// What cannot be changed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gap {
     /// Reservations and volumes.
     Resources,
-    /// Quotas of roles.
-    Quota,
-    /// Weights of roles.
-    Weights,
     /// The maintenance schedule and machines' modes.
     Maintenance,
     /// Draining, deactivation and reactivation of agents.
@@ -42,8 +36,6 @@ impl Gap {
     fn response(self) -> Response {
         let what = match self {
             Self::Resources => "Reservations and volumes",
-            Self::Quota => "Quotas",
-            Self::Weights => "Weights",
             Self::Maintenance => "Maintenance schedules and machines",
             Self::Draining => "Draining and activation of agents",
         };
@@ -56,7 +48,7 @@ impl Gap {
 
 /// The answer to a call that is not carried out: what is wrong with it if something is, 403 if it may not be made,
 /// otherwise 501.
-pub(super) fn refuse(call: &Call, state: &State, config: &Config, rule: &Rule<'_>) -> Response {
+pub(super) fn refuse(call: &Call, state: &State, rule: &Rule<'_>) -> Response {
     let Some(gap) = gap(call) else {
         return Response::status(StatusCode::NOT_IMPLEMENTED);
     };
@@ -67,7 +59,7 @@ pub(super) fn refuse(call: &Call, state: &State, config: &Config, rule: &Rule<'_
             .or_else(denied)
             .or_else(|| agents::flaw(call, state))
     } else {
-        flaw(gap, call, state, config).or_else(denied)
+        flaw(gap, call, state).or_else(denied)
     };
     flaw.unwrap_or_else(|| gap.response())
 }
@@ -81,19 +73,15 @@ fn gap(call: &Call) -> Option<Gap> {
         | Type::DestroyVolumes
         | Type::GrowVolume
         | Type::ShrinkVolume => Gap::Resources,
-        Type::UpdateQuota | Type::SetQuota | Type::RemoveQuota => Gap::Quota,
-        Type::UpdateWeights => Gap::Weights,
         Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance => Gap::Maintenance,
         Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => Gap::Draining,
         _ => return None,
     })
 }
 
-fn flaw(gap: Gap, call: &Call, state: &State, config: &Config) -> Option<Response> {
+fn flaw(gap: Gap, call: &Call, state: &State) -> Option<Response> {
     match gap {
         Gap::Resources => resources::flaw(call, state),
-        Gap::Quota => quota::flaw(call, state, config),
-        Gap::Weights => weights(&call.update_weights.as_ref()?.weight_infos, config),
         Gap::Maintenance => maintenance::flaw(call),
         Gap::Draining => agents::flaw(call, state),
     }

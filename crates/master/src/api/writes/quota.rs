@@ -2,37 +2,148 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use process::http::Response;
+use auth::{Object, Principal};
+use http::StatusCode;
+use process::Context;
+use process::http::{Reply, Response};
 use proto::v1;
 use proto::v1::master::{Call, call};
 use proto::v1::quota::{QuotaConfig, QuotaRequest};
 use proto::v1::value::Scalar;
 
+use ::resources::{Limits, Name};
+
+use super::permission::allowed;
 use super::resources::malformed;
-use crate::core::{Config, State, validation};
+use crate::core::{Config, Master, OperatorAction, Rescinding, State, validation};
+use crate::process::MasterProcess;
 
 /// The most memory or disk that a quota may name: an exabyte, in megabytes.
 const EXABYTE: u64 = 1 << 40;
 /// The most of anything else.
 const TRILLION: u64 = 1_000_000_000_000;
 
-pub(super) fn flaw(call: &Call, state: &State, config: &Config) -> Option<Response> {
+impl MasterProcess {
+    /// UPDATE_QUOTA, SET_QUOTA and REMOVE_QUOTA: each checked in Mesos's order, then stored.
+    pub(in crate::api) fn change_quota(
+        &mut self,
+        context: &mut Context<Self>,
+        caller: Option<&Principal>,
+        call: Call,
+    ) -> Reply {
+        let authorizer = &self.settings.authorizer;
+        let denied = || {
+            let rule = |action, object: &Object<'_>| authorizer.allows(caller, action, object);
+            (!allowed(&call, &rule)).then(|| Response::status(StatusCode::FORBIDDEN))
+        };
+        if let Some(refusal) = flaw(&call, &self.core)
+            .map(Response::bad_request)
+            .or_else(denied)
+            .or_else(|| conflict(&call, &self.core))
+        {
+            return refusal.into();
+        }
+        let (configs, rescinding) = match (call.update_quota, call.set_quota, call.remove_quota) {
+            (Some(update), _, _) => (update.quota_configs, Rescinding::Exact),
+            (_, Some(set), _) => (vec![as_config(&set.quota_request)], Rescinding::Agents),
+            (_, _, Some(remove)) => (vec![none(remove.role)], Rescinding::Nothing),
+            (None, None, None) => return Response::status(StatusCode::BAD_REQUEST).into(),
+        };
+        let action = OperatorAction::UpdateQuota { configs, rescinding };
+        self.operate(context, action, StatusCode::OK)
+    }
+}
+
+/// What is wrong with a call (400), before it is asked who makes it.
+fn flaw(call: &Call, core: &Master) -> Option<String> {
     use call::Type;
+    let (state, config) = (core.state(), core.config());
     match call.r#type() {
-        Type::UpdateQuota => call
-            .update_quota
-            .as_ref()?
-            .quota_configs
-            .iter()
-            .find_map(|quota| of_config(quota, config))
-            .map(Response::bad_request),
-        Type::SetQuota => set(&call.set_quota.as_ref()?.quota_request, state, config),
+        Type::UpdateQuota => {
+            let update = call.update_quota.as_ref()?;
+            let configs = &update.quota_configs;
+            let lasting = configs.iter().find_map(|quota| of_config(quota, config));
+            lasting.or_else(|| {
+                if update.force() {
+                    None
+                } else {
+                    beyond(configs, core)
+                }
+            })
+        }
+        Type::SetQuota => of_request(&call.set_quota.as_ref()?.quota_request, state, config),
         Type::RemoveQuota => {
             let role = &call.remove_quota.as_ref()?.role;
-            remove(role, state).map(|fault| Response::bad_request(format!("Failed to remove quota: {fault}")))
+            remove(role, state).map(|fault| format!("Failed to remove quota: {fault}"))
         }
         _ => None,
     }
+}
+
+/// What can be overruled by force: limits below what is consumed, guarantees beyond what there is.
+fn beyond(configs: &[QuotaConfig], core: &Master) -> Option<String> {
+    const FORCE: &str = "(use 'force' flag to bypass this check)";
+    for config in configs {
+        if let Some(consumed) = core.beyond_limits(config) {
+            let limits = Limits::from_scalars(&config.limits).unwrap_or_default();
+            return Some(format!(
+                "Invalid QuotaConfig: Role '{}' is already consuming '{}'; this is more than the requested limits '{}' {FORCE}",
+                config.role,
+                listed(consumed.iter()),
+                listed(limits.iter())
+            ));
+        }
+    }
+    let over = core.overcommit(configs)?;
+    Some(format!(
+        "Invalid QuotaConfig: total quota guarantees '{}' exceed cluster capacity '{}' {FORCE}",
+        listed(over.guarantees.iter()),
+        listed(over.capacity.iter())
+    ))
+}
+
+/// 409 for an old request that guarantees more than there is, unless it is forced.
+fn conflict(call: &Call, core: &Master) -> Option<Response> {
+    let request = &call.set_quota.as_ref()?.quota_request;
+    if request.force() {
+        return None;
+    }
+    let over = core.overcommit(&[as_config(request)])?;
+    let text = format!(
+        "Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota guarantees '{}' exceed cluster capacity '{}'",
+        listed(over.guarantees.iter()),
+        listed(over.capacity.iter())
+    );
+    Some(Response::text(StatusCode::CONFLICT, text))
+}
+
+/// An old request guarantees what it limits.
+fn as_config(request: &QuotaRequest) -> QuotaConfig {
+    let amounts = request.guarantee.iter();
+    let amounts: BTreeMap<String, Scalar> = amounts
+        .filter_map(|resource| Some((resource.name.clone(), resource.scalar?)))
+        .collect();
+    QuotaConfig {
+        role: request.role().to_owned(),
+        guarantees: amounts.clone(),
+        limits: amounts,
+    }
+}
+
+fn none(role: String) -> QuotaConfig {
+    QuotaConfig {
+        role,
+        ..QuotaConfig::default()
+    }
+}
+
+/// `cpus:2; mem:1024`.
+fn listed<'a>(amounts: impl Iterator<Item = (&'a Name, ::resources::Scalar)>) -> String {
+    let list: Vec<String> = amounts.map(|(name, amount)| format!("{name}:{amount}")).collect();
+    if list.is_empty() {
+        return "{}".to_owned();
+    }
+    list.join("; ")
 }
 
 /// What is wrong with removing a role's quota.
@@ -41,10 +152,6 @@ pub(in crate::api) fn remove(role: &str, state: &State) -> Option<String> {
 }
 
 /// What is wrong with a quota in the old form.
-fn set(request: &QuotaRequest, state: &State, config: &Config) -> Option<Response> {
-    of_request(request, state, config).map(Response::bad_request)
-}
-
 fn of_request(request: &QuotaRequest, state: &State, config: &Config) -> Option<String> {
     if let Some(fault) = request.guarantee.iter().find_map(malformed) {
         return Some(format!(

@@ -1,16 +1,40 @@
 //! Weights (facts: master-http.md §5, `/weights`).
 
-use process::http::Response;
+use auth::Principal;
+use http::StatusCode;
+use process::Context;
+use process::http::{Reply, Response};
 use proto::v1;
+use proto::v1::master::Call;
 
-use crate::core::{Config, validation};
+use super::permission::allowed;
+use crate::core::{Config, OperatorAction, validation};
+use crate::process::MasterProcess;
 
-/// What is wrong with weights to be set.
-pub(super) fn weights(infos: &[v1::WeightInfo], config: &Config) -> Option<Response> {
-    infos
-        .iter()
-        .find_map(|info| of_role(info, config))
-        .map(Response::bad_request)
+impl MasterProcess {
+    /// UPDATE_WEIGHTS: checked, then stored.
+    pub(in crate::api) fn change_weights(
+        &mut self,
+        context: &mut Context<Self>,
+        caller: Option<&Principal>,
+        call: Call,
+    ) -> Reply {
+        let authorizer = &self.settings.authorizer;
+        let infos = call.update_weights.iter().flat_map(|update| &update.weight_infos);
+        let fault = infos.clone().find_map(|info| of_role(info, self.core.config()));
+        if let Some(fault) = fault {
+            return Response::bad_request(fault).into();
+        }
+        if !allowed(&call, &|action, object| authorizer.allows(caller, action, object)) {
+            return Response::status(StatusCode::FORBIDDEN).into();
+        }
+        let weights = infos.map(|info| v1::WeightInfo {
+            role: Some(info.role().trim().to_owned()),
+            weight: info.weight,
+        });
+        let action = OperatorAction::UpdateWeights(weights.collect());
+        self.operate(context, action, StatusCode::OK)
+    }
 }
 
 fn of_role(info: &v1::WeightInfo, config: &Config) -> Option<String> {
