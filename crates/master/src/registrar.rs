@@ -357,6 +357,15 @@ fn operation(operation: &RegistryOperation) -> Operation {
         RegistryOperation::UpdateQuota { configs } => Operation::UpdateQuota {
             configs: configs.clone(),
         },
+        RegistryOperation::UpdateSchedule(schedule) => Operation::UpdateSchedule {
+            schedule: schedule.clone(),
+        },
+        RegistryOperation::StartMaintenance(machines) => Operation::StartMaintenance {
+            machines: machines.clone(),
+        },
+        RegistryOperation::StopMaintenance(machines) => Operation::StopMaintenance {
+            machines: machines.clone(),
+        },
         RegistryOperation::UpdateWeights { weights } => Operation::UpdateWeights {
             weights: weights.clone(),
         },

@@ -51,7 +51,7 @@ async fn an_admitted_agent_is_remembered_by_the_next_master() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quotas_and_weights_are_remembered_by_the_next_master() {
+async fn quotas_weights_and_maintenance_are_remembered_by_the_next_master() {
     let dir = tempfile::tempdir().unwrap();
     let work_dir = format!("--work_dir={}", dir.path().display());
     let flags = ["--registry=replicated_log", work_dir.as_str(), "--weights=w=3"];
@@ -62,6 +62,10 @@ async fn quotas_and_weights_are_remembered_by_the_next_master() {
     let weights =
         json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "x", "weight": 2.5}]}});
     assert_eq!(call(first.address(), &weights).await.status, 200);
+    let windows =
+        json!([{"machine_ids": [{"hostname": "h"}], "unavailability": {"start": {"nanoseconds": 1}}}]);
+    let maintenance = json!({"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": {"schedule": {"windows": windows}}});
+    assert_eq!(call(first.address(), &maintenance).await.status, 200);
     let registry = http(first.address(), "GET", "/registrar(1)/registry", &[], b"")
         .await
         .json();
@@ -77,6 +81,13 @@ async fn quotas_and_weights_are_remembered_by_the_next_master() {
     let second = support::master_with(&flags).await;
     let shown = call(second.address(), &json!({"type": "GET_QUOTA"})).await.json();
     assert_eq!(shown["get_quota"]["status"]["configs"], json!([config]));
+    let schedule = http(second.address(), "GET", "/maintenance/schedule", &[], b"").await;
+    assert_eq!(schedule.json(), json!({"windows": windows}));
+    let status = http(second.address(), "GET", "/maintenance/status", &[], b"").await;
+    assert_eq!(
+        status.json(),
+        json!({"draining_machines": [{"id": {"hostname": "h"}}]})
+    );
     let weights = http(second.address(), "GET", "/weights", &[], b"").await.json();
     assert_eq!(
         weights,

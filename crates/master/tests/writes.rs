@@ -209,12 +209,6 @@ fn rows() -> Vec<Row> {
             "Machine '{\"hostname\":\"H\"}' appears more than once in the schedule",
         ),
         (
-            "a schedule that could be",
-            schedule(&json!([{"hostname": "h", "ip": "10.0.0.1"}]), 1, 1),
-            501,
-            "Maintenance schedules and machines cannot be changed through this version of the master",
-        ),
-        (
             "no machine to take down",
             start(&json!([])),
             400,
@@ -576,5 +570,56 @@ async fn weights_are_set_and_shown_in_both_forms() {
     assert_eq!(http(to, "GET", "/weights", &[], b"").await.json(), expected);
     let answer = v1(to, &json!({"type": "GET_WEIGHTS"})).await.json();
     assert_eq!(answer["get_weights"]["weight_infos"], expected);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_are_scheduled_taken_down_and_brought_up_in_both_forms() {
+    let server = master(&[]).await;
+    let to = server.address();
+    let empty = |status: u16, text: String| assert_eq!((status, text.as_str()), (200, ""));
+    let shown = async || {
+        let v1_schedule = v1(to, &json!({"type": "GET_MAINTENANCE_SCHEDULE"})).await.json();
+        let v1_status = v1(to, &json!({"type": "GET_MAINTENANCE_STATUS"})).await.json();
+        let schedule = http(to, "GET", "/maintenance/schedule", &[], b"").await.json();
+        let status = http(to, "GET", "/maintenance/status", &[], b"").await.json();
+        assert_eq!(v1_schedule["get_maintenance_schedule"]["schedule"], schedule);
+        assert_eq!(v1_status["get_maintenance_status"]["status"], status);
+        (schedule, status)
+    };
+    let machines = json!([{"hostname": "h", "ip": "10.0.0.1"}, {"hostname": "g"}]);
+    let unavailability = json!({"start": {"nanoseconds": 1}, "duration": {"nanoseconds": 2}});
+    let window =
+        |machines: &Value| json!({"windows": [{"machine_ids": machines, "unavailability": unavailability}]});
+    let answer = v1(to, &schedule(&machines, 1, 2)).await;
+    empty(answer.status, answer.text());
+    let draining = json!({"draining_machines": [{"id": {"hostname": "g"}}, {"id": machines[0]}]});
+    assert_eq!(shown().await, (window(&machines), draining));
+
+    let body = json!([{"hostname": "H", "ip": "10.0.0.1"}]).to_string();
+    let early = http(to, "POST", "/machine/up", &[], body.as_bytes()).await;
+    let text =
+        "Machine '{\"hostname\":\"H\",\"ip\":\"10.0.0.1\"}' is not in DOWN mode and cannot be brought up";
+    assert_eq!((early.status, early.text().as_str()), (400, text));
+    let answer = http(to, "POST", "/machine/down", &[], body.as_bytes()).await;
+    empty(answer.status, answer.text());
+    let status = json!({"draining_machines": [{"id": {"hostname": "g"}}], "down_machines": [machines[0]]});
+    assert_eq!(shown().await, (window(&machines), status));
+    let again = v1(to, &start(&json!([machines[0]]))).await;
+    let text = "Machine '{\"hostname\":\"h\",\"ip\":\"10.0.0.1\"}' is not in DRAINING mode and cannot be brought down";
+    assert_eq!((again.status, again.text().as_str()), (400, text));
+
+    let dropped = v1(to, &schedule(&json!([{"hostname": "g"}]), 1, 2)).await;
+    let text = "Machine '{\"hostname\":\"h\",\"ip\":\"10.0.0.1\"}' is deactivated and cannot be removed from the schedule";
+    assert_eq!((dropped.status, dropped.text().as_str()), (400, text));
+
+    let stop = json!({"type": "STOP_MAINTENANCE", "stop_maintenance": {"machines": [machines[0]]}});
+    let answer = v1(to, &stop).await;
+    empty(answer.status, answer.text());
+    let draining = json!({"draining_machines": [{"id": {"hostname": "g"}}]});
+    assert_eq!(shown().await, (window(&json!([{"hostname": "g"}])), draining));
+    let answer = http(to, "POST", "/maintenance/schedule", &[], b"{}").await;
+    empty(answer.status, answer.text());
+    assert_eq!(shown().await, (json!({}), json!({})));
     server.stop().await;
 }

@@ -72,6 +72,9 @@ impl MasterProcess {
                 self.change_quota(context, caller, call)
             }
             Type::UpdateWeights => self.change_weights(context, caller, call),
+            Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance => {
+                self.change_maintenance(context, caller, call)
+            }
             kind => match self.small_answer(kind, caller) {
                 Some(answer) => encoded(&answer, accept).into(),
                 None => self.refuse_write(&call, caller).into(),
@@ -129,11 +132,15 @@ impl MasterProcess {
                 ..blank(response::Type::GetWeights)
             },
             Type::GetMaintenanceStatus => Answer {
-                get_maintenance_status: Some(response::GetMaintenanceStatus::default()),
+                get_maintenance_status: Some(response::GetMaintenanceStatus {
+                    status: self.maintenance_status(caller),
+                }),
                 ..blank(response::Type::GetMaintenanceStatus)
             },
             Type::GetMaintenanceSchedule => Answer {
-                get_maintenance_schedule: Some(response::GetMaintenanceSchedule::default()),
+                get_maintenance_schedule: Some(response::GetMaintenanceSchedule {
+                    schedule: self.maintenance_schedule(caller),
+                }),
                 ..blank(response::Type::GetMaintenanceSchedule)
             },
             Type::GetQuota => Answer {

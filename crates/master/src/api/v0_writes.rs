@@ -27,17 +27,20 @@ impl MasterProcess {
         closed(context, READWRITE, "/weights", |this, context, request| {
             this.on_weights(context, &request)
         });
-        closed(context, READWRITE, "/maintenance/schedule", |this, _, request| {
-            this.on_schedule(&request)
-        });
+        closed(
+            context,
+            READWRITE,
+            "/maintenance/schedule",
+            |this, context, request| this.on_schedule(context, &request),
+        );
         closed(context, READONLY, "/maintenance/status", |this, _, request| {
             this.on_maintenance_status(&request)
         });
-        closed(context, READWRITE, "/machine/down", |this, _, request| {
-            this.on_machines(&request)
+        closed(context, READWRITE, "/machine/down", |this, context, request| {
+            this.on_machines(context, &request, Type::StartMaintenance)
         });
-        closed(context, READWRITE, "/machine/up", |this, _, request| {
-            this.on_machines(&request)
+        closed(context, READWRITE, "/machine/up", |this, context, request| {
+            this.on_machines(context, &request, Type::StopMaintenance)
         });
         for (path, kind) in [
             ("/reserve", Type::ReserveResources),
@@ -149,50 +152,55 @@ impl MasterProcess {
         Response::json(out, request.jsonp()).into()
     }
 
-    fn on_schedule(&self, request: &Request) -> Response {
+    fn on_schedule(&mut self, context: &mut Context<Self>, request: &Request) -> Reply {
         if let Err(refusal) = self.allow(request, &["GET", "POST"]) {
-            return *refusal;
+            return (*refusal).into();
         }
         if request.method != Method::POST {
-            return Response::json("{}", request.jsonp());
+            let schedule = self.maintenance_schedule(request.principal.as_ref());
+            return Response::json(json::to_vec(&schedule), request.jsonp()).into();
         }
         match json::from_slice::<v1::maintenance::Schedule>(&request.body) {
-            Err(error) => Response::bad_request(error.to_string()),
+            Err(error) => Response::bad_request(error.to_string()).into(),
             Ok(schedule) => {
                 let call = Call {
                     r#type: Some(Type::UpdateMaintenanceSchedule.into()),
                     update_maintenance_schedule: Some(call::UpdateMaintenanceSchedule { schedule }),
                     ..Call::default()
                 };
-                self.refuse_write(&call, request.principal.as_ref())
+                self.change_maintenance(context, request.principal.as_ref(), call)
             }
         }
     }
 
-    /// No machine can be in maintenance in this version: there is nothing to show.
     fn on_maintenance_status(&self, request: &Request) -> Response {
         match self.allow(request, &["GET"]) {
             Err(refusal) => *refusal,
-            Ok(()) => Response::json("{}", request.jsonp()),
+            Ok(()) => {
+                let status = self.maintenance_status(request.principal.as_ref());
+                Response::json(json::to_vec(&status), request.jsonp())
+            }
         }
     }
 
-    fn on_machines(&self, request: &Request) -> Response {
+    fn on_machines(&mut self, context: &mut Context<Self>, request: &Request, kind: Type) -> Reply {
         if let Err(refusal) = self.allow(request, &["POST"]) {
-            return *refusal;
+            return (*refusal).into();
         }
-        match list_of::<StartMaintenance>("machines", &request.body) {
-            Err(fault) => Response::bad_request(fault.to_string()),
-            // Starting and stopping take the same list, and with no schedule fail for the same reasons.
-            Ok(start_maintenance) => {
-                let call = Call {
-                    r#type: Some(Type::StartMaintenance.into()),
-                    start_maintenance: Some(start_maintenance),
-                    ..Call::default()
-                };
-                self.refuse_write(&call, request.principal.as_ref())
-            }
+        let machines = match list_of::<StartMaintenance>("machines", &request.body) {
+            Err(fault) => return Response::bad_request(fault.to_string()).into(),
+            Ok(list) => list.machines,
+        };
+        let mut call = Call {
+            r#type: Some(kind.into()),
+            ..Call::default()
+        };
+        if kind == Type::StartMaintenance {
+            call.start_maintenance = Some(StartMaintenance { machines });
+        } else {
+            call.stop_maintenance = Some(call::StopMaintenance { machines });
         }
+        self.change_maintenance(context, request.principal.as_ref(), call)
     }
 
     /// Whether this master leads and the method is one of those.

@@ -15,7 +15,7 @@ use super::timers::Timer;
 
 /// Why an agent is no longer registered.
 #[derive(Debug, Clone, Copy)]
-enum Loss {
+pub(super) enum Loss {
     /// It does not answer; it may come back.
     Unreachable(v1::TimeInfo),
     /// It left.
@@ -24,6 +24,8 @@ enum Loss {
     Replaced,
     /// An operator said it will not return.
     Gone,
+    /// An operator took its machine down.
+    Down,
 }
 
 impl Master {
@@ -46,6 +48,7 @@ impl Master {
         self.forget_principal(&pid);
         self.allocator.deactivate_agent(id);
         self.rescind_offers_of_agent(id, None, out);
+        self.rescind_inverse_offers_of_agent(id, None, out);
         self.drop_frameworks_that_do_not_checkpoint(id, out);
         let timer = self.timers.set(
             self.now + self.config.agent_reregister_timeout,
@@ -136,7 +139,7 @@ impl Master {
         self.finish_removal(id, Loss::Replaced, write, out);
     }
 
-    fn finish_removal(&mut self, id: &AgentId, loss: Loss, write: WriteId, out: &mut Vec<Output>) {
+    pub(super) fn finish_removal(&mut self, id: &AgentId, loss: Loss, write: WriteId, out: &mut Vec<Output>) {
         if !self.state.agents.contains_key(id) {
             return;
         }
@@ -160,6 +163,7 @@ impl Master {
         // First, so that nothing freed below is offered again.
         self.allocator.remove_agent(id, self.now);
         self.rescind_offers_of_agent(id, Some(write), out);
+        self.rescind_inverse_offers_of_agent(id, Some(write), out);
         let Some(agent) = self.state.agents.get(id).cloned() else {
             return;
         };
@@ -231,6 +235,10 @@ impl Master {
             }
             Loss::Unregistered => {
                 let text = format!("Agent {hostname} removed: the agent unregistered");
+                (Cause::new(TaskState::TaskLost, Reason::AgentRemoved, text), false)
+            }
+            Loss::Down => {
+                let text = Self::text_of_down(hostname);
                 (Cause::new(TaskState::TaskLost, Reason::AgentRemoved, text), false)
             }
             Loss::Replaced => {

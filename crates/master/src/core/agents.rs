@@ -208,6 +208,7 @@ impl Master {
             .collect();
         self.allocator
             .add_agent(id, agent.options(), agent.total.clone(), &used, self.now);
+        self.announce_unavailability(id);
     }
 
     pub(super) fn publish_agent(&self, id: &AgentId, out: &mut Vec<Output>) {

@@ -1,6 +1,6 @@
 //! The invariants of the books, for simulations and tests: a recount of everything, so not for every step in production.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imbl::OrdMap;
 use resources::Resources;
@@ -60,7 +60,31 @@ impl Master {
         ensure(of_drivers.count() == self.drivers.len(), || {
             "a framework's driver is not known by its address".to_owned()
         })?;
+        self.check_inverse_offers()?;
         self.allocator.check().map_err(Violation)
+    }
+
+    fn check_inverse_offers(&self) -> Result<(), Violation> {
+        let mut pairs = BTreeSet::new();
+        for (id, framework, agent) in self.inverse_offers.iter() {
+            let known = self.state.frameworks.get(framework);
+            ensure(
+                known.is_some_and(|known| known.inverse_offers.contains_key(id) && known.connected()),
+                || format!("inverse offer {id} is not known to connected framework {framework}"),
+            )?;
+            let known = self.state.agents.get(agent);
+            ensure(known.is_some_and(|agent| agent.connected), || {
+                format!("inverse offer {id} is about agent {agent}, which is not here")
+            })?;
+            ensure(pairs.insert((framework, agent)), || {
+                format!("framework {framework} is asked twice to leave agent {agent}")
+            })?;
+        }
+        let frameworks = self.state.frameworks.values();
+        let shown: usize = frameworks.map(|framework| framework.inverse_offers.len()).sum();
+        ensure(shown == pairs.len(), || {
+            format!("frameworks have {shown} inverse offers, not {}", pairs.len())
+        })
     }
 
     fn check_agent(&self, id: &AgentId, agent: &Agent) -> Result<(), Violation> {

@@ -86,6 +86,22 @@ pub(super) fn rescind(offer: &OfferId) -> scheduler::Event {
     }
 }
 
+pub(super) fn inverse_offers(inverse_offers: Vec<v1::InverseOffer>) -> scheduler::Event {
+    scheduler::Event {
+        inverse_offers: Some(event::InverseOffers { inverse_offers }),
+        ..of(event::Type::InverseOffers)
+    }
+}
+
+pub(super) fn rescind_inverse_offer(offer: &OfferId) -> scheduler::Event {
+    scheduler::Event {
+        rescind_inverse_offer: Some(event::RescindInverseOffer {
+            inverse_offer_id: offer.to_wire(),
+        }),
+        ..of(event::Type::RescindInverseOffer)
+    }
+}
+
 pub(super) fn update(status: v1::TaskStatus) -> scheduler::Event {
     scheduler::Event {
         update: Some(event::Update { status }),

@@ -112,8 +112,14 @@ impl Master {
                     self.on_reconcile_operations(framework, &reconcile, out)
                 });
             }
-            // There are no inverse offers yet: what is answered to one is out of date.
-            Type::AcceptInverseOffers | Type::DeclineInverseOffers => {}
+            Type::AcceptInverseOffers => with(call.accept_inverse_offers, |call| {
+                let filters = call.filters.as_ref();
+                self.answer_inverse_offers(framework, &call.inverse_offer_ids, filters, true, out);
+            }),
+            Type::DeclineInverseOffers => with(call.decline_inverse_offers, |call| {
+                let filters = call.filters.as_ref();
+                self.answer_inverse_offers(framework, &call.inverse_offer_ids, filters, false, out);
+            }),
             Type::Subscribe | Type::UpdateFramework | Type::Unknown => {
                 warning(out, format!("Ignoring unexpected call of framework {framework}"));
             }
@@ -127,6 +133,7 @@ impl Master {
             OperatorAction::UpdateQuota { configs, rescinding } => {
                 self.change_quotas(request, configs, rescinding, out)
             }
+            OperatorAction::Maintain(order) => self.maintain(request, order, out),
             OperatorAction::UpdateWeights(weights) => self.change_weights(request, weights, out),
         };
         if let Some(reply) = reply {

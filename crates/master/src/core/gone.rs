@@ -50,6 +50,7 @@ impl Master {
         let of_this = |pending: &&Pending| match pending {
             Pending::Gone { id: other, .. }
             | Pending::Remove { id: other }
+            | Pending::Down { id: other }
             | Pending::Unreachable { id: other, .. } => other == id,
             Pending::Admit { replaced, .. } => replaced.as_ref() == Some(id),
             Pending::Readmit { .. }
@@ -57,6 +58,7 @@ impl Master {
             | Pending::Prune { .. }
             | Pending::Quota { .. }
             | Pending::Weights { .. }
+            | Pending::Maintenance { .. }
             | Pending::Kept => false,
         };
         match self.pending.values().find(of_this) {

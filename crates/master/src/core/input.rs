@@ -8,6 +8,7 @@ use proto::v1::quota::QuotaConfig;
 use proto::v1::{WeightInfo, scheduler};
 
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
+use super::maintenance::Maintenance;
 use super::quota::Rescinding;
 
 /// One thing that happened. The shell feeds them one at a time, in the order they arrived.
@@ -118,4 +119,6 @@ pub enum OperatorAction {
     },
     /// UPDATE_WEIGHTS: weights of roles.
     UpdateWeights(Vec<WeightInfo>),
+    /// UPDATE_MAINTENANCE_SCHEDULE, START_MAINTENANCE, STOP_MAINTENANCE.
+    Maintain(Maintenance),
 }

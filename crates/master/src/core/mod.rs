@@ -33,7 +33,9 @@ mod gone;
 mod history;
 mod ids;
 mod input;
+mod inverse_offers;
 mod kill;
+mod maintenance;
 mod observer;
 mod offers;
 mod operations;
@@ -74,6 +76,7 @@ pub use frameworks::Refusal;
 pub use history::History;
 pub use ids::{AgentId, ExecutorId, FrameworkId, ObserverId, OfferId, RequestId, StreamId, TaskId, WriteId};
 pub use input::{AgentMessage, Authentication, DriverMessage, Input, OperatorAction};
+pub use maintenance::{MachineKey, Maintenance};
 pub use output::{AgentBound, Level, OperatorEvent, Output, RegistryOperation, Reply, Sender};
 pub use quota::{Overcommit, Rescinding};
 pub use state::{Agent, Connection, Executor, Framework, Offer, State, Task};
@@ -125,8 +128,8 @@ pub struct Master {
     /// Agents whose transition is being written, and pids that are being admitted.
     in_flight: BTreeSet<AgentId>,
     admitting: BTreeSet<Upid>,
-    /// Machines that an operator took down.
-    machines_down: Vec<v1::MachineId>,
+    /// Inverse offers that stand.
+    inverse_offers: inverse_offers::InverseOffers,
     /// Recovered agents whose time is up, waiting for a permit to be marked unreachable.
     removals: recovery::Removals,
 }
@@ -167,7 +170,7 @@ impl Master {
             pending: BTreeMap::new(),
             in_flight: BTreeSet::new(),
             admitting: BTreeSet::new(),
-            machines_down: Vec::new(),
+            inverse_offers: inverse_offers::InverseOffers::default(),
             removals,
         }
     }
@@ -302,6 +305,7 @@ impl Master {
                 Timer::Failover(framework) => self.on_failover_timeout(&framework, out),
                 Timer::Heartbeat(stream) => self.on_heartbeat(stream, out),
                 Timer::OfferExpiry(offer) => self.on_offer_expired(&offer, out),
+                Timer::InverseOfferExpiry(offer) => self.on_inverse_offer_expired(&offer, out),
                 Timer::RegistryGc => self.on_registry_gc(out),
             }
         }

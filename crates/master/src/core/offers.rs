@@ -36,6 +36,14 @@ impl Master {
         for (framework, offers) in by_framework {
             self.tell(&framework, events::offers(offers), out);
         }
+        self.make_inverse_offers(out);
+    }
+
+    /// The next id of an offer or inverse offer: they are numbered together.
+    pub(super) fn new_offer_id(&mut self) -> OfferId {
+        let id = OfferId::from(format!("{}-O{}", self.config.info.id, self.next_offer));
+        self.next_offer += 1;
+        id
     }
 
     /// Enters an offer; gives it as its framework sees it, or nothing when it is no longer wanted.
@@ -62,9 +70,9 @@ impl Master {
             );
             return None;
         };
-        let id = OfferId::from(format!("{}-O{}", self.config.info.id, self.next_offer));
-        self.next_offer += 1;
-        let message = offer_message(&id, &agent, &framework, &offered);
+        let id = self.new_offer_id();
+        let mut message = offer_message(&id, &agent, &framework, &offered);
+        message.unavailability = self.allocator.unavailability(&agent.id).copied();
         let shown = for_framework(&message, &framework);
         let offer = Offer {
             id: id.clone(),
@@ -111,6 +119,7 @@ impl Master {
 
     /// Takes all offers of a framework back and tells its scheduler.
     pub(super) fn rescind_offers_of_framework(&mut self, framework: &FrameworkId, out: &mut Vec<Output>) {
+        self.drop_inverse_offers_of_framework(framework);
         let Some(framework) = self.state.frameworks.get(framework) else {
             return;
         };
@@ -122,6 +131,7 @@ impl Master {
 
     /// Takes back all offers of a framework whose scheduler is not there to be told.
     pub(super) fn take_back_offers_of_framework(&mut self, framework: &FrameworkId) {
+        self.drop_inverse_offers_of_framework(framework);
         let Some(framework) = self.state.frameworks.get(framework) else {
             return;
         };
@@ -170,27 +180,32 @@ pub(super) fn refusal(filters: Option<&v1::Filters>) -> Duration {
         .min(LONGEST_REFUSAL)
 }
 
+/// Where an agent answers HTTP.
+pub(super) fn agent_url(agent: &Agent) -> v1::Url {
+    let address = agent.pid.address();
+    v1::Url {
+        scheme: "http".to_owned(),
+        address: v1::Address {
+            hostname: Some(agent.info.hostname.clone()),
+            ip: Some(address.ip().to_string()),
+            port: i32::from(address.port()),
+        },
+        path: Some(format!("/{}", agent.pid.id())),
+        query: Vec::new(),
+        fragment: None,
+    }
+}
+
 /// The offer in full form, as the operator API shows it.
 fn offer_message(id: &OfferId, agent: &Agent, framework: &Framework, offered: &Offered) -> v1::Offer {
     let mut resources = offered.resources.to_proto();
     resources.retain(|resource| resource.name != HIDDEN);
-    let address = agent.pid.address();
     v1::Offer {
         id: id.to_wire(),
         framework_id: framework.id.to_wire(),
         agent_id: agent.id.to_wire(),
         hostname: agent.info.hostname.clone(),
-        url: Some(v1::Url {
-            scheme: "http".to_owned(),
-            address: v1::Address {
-                hostname: Some(agent.info.hostname.clone()),
-                ip: Some(address.ip().to_string()),
-                port: i32::from(address.port()),
-            },
-            path: Some(format!("/{}", agent.pid.id())),
-            query: Vec::new(),
-            fragment: None,
-        }),
+        url: Some(agent_url(agent)),
         domain: agent.info.domain.clone(),
         resources,
         attributes: agent.info.attributes.clone(),

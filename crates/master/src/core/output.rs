@@ -192,4 +192,10 @@ pub enum RegistryOperation {
     UpdateQuota { configs: Vec<v1::quota::QuotaConfig> },
     /// Weights of roles.
     UpdateWeights { weights: Vec<v1::WeightInfo> },
+    /// The maintenance schedule, whole.
+    UpdateSchedule(v1::maintenance::Schedule),
+    /// Machines of the schedule are down.
+    StartMaintenance(Vec<v1::MachineId>),
+    /// Machines are up, and out of the schedule.
+    StopMaintenance(Vec<v1::MachineId>),
 }

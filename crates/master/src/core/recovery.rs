@@ -46,13 +46,14 @@ impl Removals {
 }
 
 impl Master {
-    pub(super) fn on_recovered(&mut self, registry: Registry, out: &mut Vec<Output>) {
+    pub(super) fn on_recovered(&mut self, mut registry: Registry, out: &mut Vec<Output>) {
         if self.recovered {
             return;
         }
         self.recovered = true;
         self.state.version += 1;
         self.state.elected = Some(self.now);
+        self.recover_maintenance(&mut registry);
         for slave in registry.slaves.unwrap_or_default().slaves {
             let mut agent = slave.info;
             resources::format::upgrade(&mut agent.resources);
@@ -74,7 +75,6 @@ impl Master {
         let recovered = self.state.recovered_agents.len();
         self.recover_quotas(registry.quotas, registry.quota_configs, recovered, out);
         self.recover_weights(&registry.weights, out);
-        self.recover_machines(registry.machines.unwrap_or_default().machines);
         if recovered > 0 {
             self.timers
                 .set(self.now + self.config.agent_reregister_timeout, Timer::Recovery);

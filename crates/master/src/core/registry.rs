@@ -8,6 +8,7 @@ use proto::v1::quota::QuotaConfig;
 
 use super::Master;
 use super::ids::{AgentId, RequestId, WriteId};
+use super::maintenance::Maintenance;
 use super::output::{Output, RegistryOperation};
 use super::quota::Rescinding;
 use super::timers::Timer;
@@ -55,6 +56,10 @@ pub(super) enum Pending {
         weights: Vec<v1::WeightInfo>,
         request: RequestId,
     },
+    /// The schedule, and machines in it.
+    Maintenance { order: Maintenance, request: RequestId },
+    /// An agent whose machine is down.
+    Down { id: AgentId },
     /// What is in force already and only had to be kept.
     Kept,
     /// Forgotten agents.
@@ -122,6 +127,13 @@ impl Master {
                 request,
             } => self.finish_quotas(configs, rescinding, request, write, out),
             Pending::Weights { weights, request } => self.finish_weights(weights, request, write, out),
+            Pending::Maintenance { order, request } => {
+                self.finish_maintenance(order, request, write, out);
+            }
+            Pending::Down { id } => {
+                self.in_flight.remove(&id);
+                self.finish_down(&id, write, out);
+            }
             Pending::Kept => {}
             Pending::Prune { unreachable, gone } => {
                 self.state.version += 1;

@@ -1,16 +1,15 @@
-//! What operators once set and the registry keeps, taken over at election: quotas, machines taken down (zookeeper.md §6).
-//! Weights are in `weights`.
+//! What operators once set and the registry keeps, taken over at election (zookeeper.md §6): quotas. Weights are in
+//! `weights`, maintenance in `maintenance`. And the whitelist, which is a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use process::Upid;
 use proto::internal::registry;
 use proto::v1::quota::QuotaConfig;
-use proto::v1::{self, machine_info, value};
+use proto::v1::value;
 use resources::{Limits, Quantities};
 
 use super::Master;
-use super::events::{send_shutdown, warning};
+use super::events::warning;
 use super::output::Output;
 
 impl Master {
@@ -62,34 +61,6 @@ impl Master {
     /// Only agents on these hosts are offered from now on; `None`: all.
     pub(super) fn on_whitelist(&mut self, hosts: Option<BTreeSet<String>>) {
         self.allocator.set_whitelist(hosts, self.now);
-    }
-
-    pub(super) fn recover_machines(&mut self, machines: Vec<registry::Machine>) {
-        let down = machines
-            .into_iter()
-            .filter(|machine| machine.info.mode() == machine_info::Mode::Down);
-        self.machines_down = down.map(|machine| machine.info.id).collect();
-    }
-
-    /// Tells an agent to stop if its machine is taken down; whether it was.
-    pub(super) fn refuse_if_down(&self, from: &Upid, info: &v1::AgentInfo, out: &mut Vec<Output>) -> bool {
-        if self.machines_down.is_empty() {
-            return false;
-        }
-        let ip = from.address().ip().to_string();
-        let fits = |named: &Option<String>, own: &str| {
-            named
-                .as_deref()
-                .is_none_or(|named| named.eq_ignore_ascii_case(own))
-        };
-        let down = self
-            .machines_down
-            .iter()
-            .any(|machine| fits(&machine.hostname, &info.hostname) && fits(&machine.ip, &ip));
-        if down {
-            send_shutdown(from, "Machine is `DOWN`", out);
-        }
-        down
     }
 }
 

@@ -13,6 +13,7 @@ use resources::Resources;
 use super::capabilities::{AgentCapabilities, FrameworkCapabilities};
 use super::history::History;
 use super::ids::{AgentId, ExecutorId, FrameworkId, OfferId, StreamId, TaskId};
+use super::maintenance::MachineKey;
 
 /// A consistent view of everything, at the end of one step.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,10 @@ pub struct State {
     pub quotas: OrdMap<String, v1::quota::QuotaConfig>,
     /// Weights by role, where one was set.
     pub weights: OrdMap<String, f64>,
+    /// Machines that are scheduled for maintenance, or down.
+    pub machines: OrdMap<MachineKey, v1::MachineInfo>,
+    /// When machines are to be unavailable; without windows there is no schedule.
+    pub schedule: Arc<v1::maintenance::Schedule>,
     /// Offers that stand.
     pub offers: OrdMap<OfferId, Arc<Offer>>,
 }
@@ -117,6 +122,8 @@ pub struct Framework {
     /// Executors of this framework.
     pub executors: OrdMap<(AgentId, ExecutorId), Arc<Executor>>,
     pub offers: OrdMap<OfferId, Arc<Offer>>,
+    /// Inverse offers that stand for it.
+    pub inverse_offers: OrdMap<OfferId, Shared<v1::InverseOffer>>,
     /// What its tasks and executors hold, by agent: equal ports of two agents are not the same.
     pub used: OrdMap<AgentId, Resources>,
     /// What stands offered to it, by agent.

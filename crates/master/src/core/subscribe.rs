@@ -184,6 +184,7 @@ impl Master {
             completed_tasks: Vector::new(),
             executors: OrdMap::new(),
             offers: OrdMap::new(),
+            inverse_offers: OrdMap::new(),
             used: OrdMap::new(),
             offered: OrdMap::new(),
             message: OnceLock::new(),

@@ -93,8 +93,8 @@ impl Master {
         Some(&self.state.frameworks.get(framework)?.connection)
     }
 
-    /// The message that says to a driver what the event says; none for what drivers are not told: heartbeats, and states
-    /// of operations, for which a driver cannot ask.
+    /// The message that says to a driver what the event says; none for what drivers are not told: heartbeats,
+    /// inverse offers, and states of operations, for which a driver cannot ask.
     fn for_driver(&self, framework: &FrameworkId, event: scheduler::Event) -> Option<DriverBound> {
         if let Some(offers) = event.offers {
             let pids = offers.offers.iter().map(|offer| self.pid_of(offer)).collect();

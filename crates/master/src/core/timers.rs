@@ -23,6 +23,8 @@ pub(super) enum Timer {
     Heartbeat(StreamId),
     /// This offer has stood too long.
     OfferExpiry(OfferId),
+    /// This inverse offer has stood too long.
+    InverseOfferExpiry(OfferId),
     /// Forget old unreachable and gone agents.
     RegistryGc,
 }

@@ -65,7 +65,11 @@ impl Framework {
                 .values()
                 .map(|offer| (*offer.message).clone())
                 .collect(),
-            inverse_offers: Vec::new(),
+            inverse_offers: self
+                .inverse_offers
+                .values()
+                .map(|offer| (**offer).clone())
+                .collect(),
             allocated_resources: self.total_used().to_proto_endpoint(),
             offered_resources: self.total_offered().to_proto_endpoint(),
             offer_constraints: self.offer_constraints.as_deref().cloned(),

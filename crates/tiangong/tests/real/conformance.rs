@@ -8,7 +8,6 @@ use crate::support::{program, shared, skip};
 /// The exchanges that differ, and why. Nothing else may; and what comes out equal is to be struck from the list.
 const DIFFERENT: &[(&str, &str)] = &[
     ("op-reserve", "reservations cannot be changed yet"),
-    ("op-maintenance-schedule", "maintenance cannot be scheduled yet"),
     (
         "scheduler-events",
         "the RESCIND in it follows from the operations above",

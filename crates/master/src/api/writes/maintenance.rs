@@ -1,34 +1,128 @@
-//! Maintenance (facts: master-http.md §5, "Schedule 400 causes", and §7.3). There is no schedule in this version, so no
-//! machine can be part of it.
+//! Maintenance (facts: master-http.md §5, "Schedule 400 causes", and §7.3).
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use process::http::Response;
-use proto::v1::master::{Call, call};
+use auth::{Action, Object, Principal};
+use http::StatusCode;
+use process::Context;
+use process::http::{Reply, Response};
+use proto::v1::machine_info::Mode;
+use proto::v1::maintenance::{ClusterStatus, Schedule, cluster_status::DrainingMachine};
+use proto::v1::master::Call;
 use proto::{json, v1};
 
-pub(super) fn flaw(call: &Call) -> Option<Response> {
-    use call::Type;
-    match call.r#type() {
-        Type::UpdateMaintenanceSchedule => schedule(&call.update_maintenance_schedule.as_ref()?.schedule),
-        Type::StartMaintenance => machines(&call.start_maintenance.as_ref()?.machines),
-        Type::StopMaintenance => machines(&call.stop_maintenance.as_ref()?.machines),
-        _ => None,
+use super::permission::allowed;
+use crate::core::{MachineKey, Maintenance, OperatorAction, State};
+use crate::process::MasterProcess;
+
+impl MasterProcess {
+    /// UPDATE_MAINTENANCE_SCHEDULE, START_MAINTENANCE and STOP_MAINTENANCE: checked, then stored.
+    pub(in crate::api) fn change_maintenance(
+        &mut self,
+        context: &mut Context<Self>,
+        caller: Option<&Principal>,
+        call: Call,
+    ) -> Reply {
+        if let Some(fault) = flaw(&call, self.core.state()) {
+            return Response::bad_request(fault).into();
+        }
+        let authorizer = &self.settings.authorizer;
+        if !allowed(&call, &|action, object| authorizer.allows(caller, action, object)) {
+            return Response::status(StatusCode::FORBIDDEN).into();
+        }
+        let calls = (
+            call.update_maintenance_schedule,
+            call.start_maintenance,
+            call.stop_maintenance,
+        );
+        let order = match calls {
+            (Some(update), _, _) => Maintenance::Schedule(update.schedule),
+            (_, Some(start), _) => Maintenance::Start(start.machines),
+            (_, _, Some(stop)) => Maintenance::Stop(stop.machines),
+            (None, None, None) => return Response::status(StatusCode::BAD_REQUEST).into(),
+        };
+        self.operate(context, OperatorAction::Maintain(order), StatusCode::OK)
+    }
+
+    /// The schedule, as far as a caller may see it.
+    pub(in crate::api) fn maintenance_schedule(&self, caller: Option<&Principal>) -> Schedule {
+        let authorizer = &self.settings.authorizer;
+        if authorizer.allows(caller, Action::GetMaintenanceSchedule, &Object::ANY) {
+            (*self.core.state().schedule).clone()
+        } else {
+            Schedule::default()
+        }
+    }
+
+    /// Machines that drain, with what frameworks say to it, and machines that are down.
+    pub(in crate::api) fn maintenance_status(&self, caller: Option<&Principal>) -> ClusterStatus {
+        let authorizer = &self.settings.authorizer;
+        let mut status = ClusterStatus::default();
+        if !authorizer.allows(caller, Action::GetMaintenanceStatus, &Object::ANY) {
+            return status;
+        }
+        let state = self.core.state();
+        let mut answers: Vec<(MachineKey, v1::allocator::InverseOfferStatus)> = Vec::new();
+        for (agent, of_agent) in self.core.allocator().inverse_offer_statuses() {
+            let agent = state.agents.get(agent.as_str());
+            if let Some((key, _)) = agent.and_then(|agent| state.machine_of(agent)) {
+                answers.extend(of_agent.into_values().map(|answer| (key.clone(), answer)));
+            }
+        }
+        for (key, machine) in &state.machines {
+            let of_machine = answers.iter().filter(|(of, _)| of == key);
+            match machine.mode() {
+                Mode::Draining => status.draining_machines.push(DrainingMachine {
+                    id: machine.id.clone(),
+                    statuses: of_machine.map(|(_, answer)| answer.clone()).collect(),
+                }),
+                Mode::Down => status.down_machines.push(machine.id.clone()),
+                Mode::Up => {}
+            }
+        }
+        status
+    }
+}
+
+fn flaw(call: &Call, state: &State) -> Option<String> {
+    if let Some(update) = &call.update_maintenance_schedule {
+        schedule(&update.schedule, state)
+    } else if let Some(start) = &call.start_maintenance {
+        let wrong = "is not in DRAINING mode and cannot be brought down";
+        machines(&start.machines, state, Mode::Draining, wrong)
+    } else {
+        let wrong = "is not in DOWN mode and cannot be brought up";
+        machines(
+            &call.stop_maintenance.as_ref()?.machines,
+            state,
+            Mode::Down,
+            wrong,
+        )
     }
 }
 
 /// What is wrong with a schedule.
-fn schedule(schedule: &v1::maintenance::Schedule) -> Option<Response> {
+fn schedule(schedule: &Schedule, state: &State) -> Option<String> {
     let mut seen = BTreeSet::new();
-    schedule
-        .windows
-        .iter()
-        .find_map(|window| of_window(window, &mut seen))
-        .map(Response::bad_request)
+    let windows = schedule.windows.iter();
+    let fault = windows.clone().find_map(|window| of_window(window, &mut seen));
+    let dropped = || {
+        let down = state
+            .machines
+            .iter()
+            .find(|(key, machine)| machine.mode() == Mode::Down && !seen.contains(*key));
+        down.map(|(_, machine)| {
+            format!(
+                "Machine '{}' is deactivated and cannot be removed from the schedule",
+                shown(&machine.id)
+            )
+        })
+    };
+    fault.or_else(dropped)
 }
 
-fn of_window(window: &v1::maintenance::Window, seen: &mut BTreeSet<Machine>) -> Option<String> {
+fn of_window(window: &v1::maintenance::Window, seen: &mut BTreeSet<MachineKey>) -> Option<String> {
     if window.machine_ids.is_empty() {
         return Some("List of machines in the maintenance window is empty".to_owned());
     }
@@ -42,18 +136,14 @@ fn of_window(window: &v1::maintenance::Window, seen: &mut BTreeSet<Machine>) -> 
         .find_map(|machine| of_machine(machine, seen))
 }
 
-/// A machine as it is compared: names of hosts without regard to case.
-type Machine = (String, String);
-
-fn of_machine(machine: &v1::MachineId, seen: &mut BTreeSet<Machine>) -> Option<String> {
+fn of_machine(machine: &v1::MachineId, seen: &mut BTreeSet<MachineKey>) -> Option<String> {
     if machine.hostname().is_empty() && machine.ip().is_empty() {
         return Some("Both 'hostname' and 'ip' for a machine are empty".to_owned());
     }
     if !machine.ip().is_empty() && machine.ip().parse::<Ipv4Addr>().is_err() {
         return Some(format!("Failed to parse the IP '{}'", machine.ip()));
     }
-    let key = (machine.hostname().to_ascii_lowercase(), machine.ip().to_owned());
-    (!seen.insert(key)).then(|| {
+    (!seen.insert(MachineKey::from(machine))).then(|| {
         format!(
             "Machine '{}' appears more than once in the schedule",
             shown(machine)
@@ -61,16 +151,25 @@ fn of_machine(machine: &v1::MachineId, seen: &mut BTreeSet<Machine>) -> Option<S
     })
 }
 
-/// What is wrong with machines that maintenance is to start or end on; with no schedule, something always is.
-fn machines(machines: &[v1::MachineId]) -> Option<Response> {
-    let Some(first) = machines.first() else {
-        return Some(Response::bad_request("List of machines is empty"));
-    };
+/// What is wrong with machines that maintenance is to start or end on, which must be in this mode.
+fn machines(machines: &[v1::MachineId], state: &State, mode: Mode, wrong: &str) -> Option<String> {
+    if machines.is_empty() {
+        return Some("List of machines is empty".to_owned());
+    }
     let mut seen = BTreeSet::new();
     let fault = machines.iter().find_map(|machine| of_machine(machine, &mut seen));
-    Some(Response::bad_request(fault.unwrap_or_else(|| {
-        format!("Machine '{}' is not part of a maintenance schedule", shown(first))
-    })))
+    fault.or_else(|| {
+        machines
+            .iter()
+            .find_map(|id| match state.machines.get(&MachineKey::from(id)) {
+                None => Some(format!(
+                    "Machine '{}' is not part of a maintenance schedule",
+                    shown(id)
+                )),
+                Some(machine) if machine.mode() != mode => Some(format!("Machine '{}' {wrong}", shown(id))),
+                Some(_) => None,
+            })
+    })
 }
 
 fn shown(machine: &v1::MachineId) -> String {

@@ -1,6 +1,6 @@
 //! Calls that change what the allocator deals with: reservations, volumes, quota, weights, maintenance, draining.
 //!
-//! Quotas and weights are changed; the rest is checked as far as it can be, so that a client's mistake is told apart
+//! Quotas, weights and maintenance are changed; the rest is checked as far as it can be, so that a client's mistake is told apart
 //! (400, 404) from our gap (501, with a sentence).
 
 mod agents;
@@ -25,8 +25,6 @@ pub(super) use resources::malformed;
 enum Gap {
     /// Reservations and volumes.
     Resources,
-    /// The maintenance schedule and machines' modes.
-    Maintenance,
     /// Draining, deactivation and reactivation of agents.
     Draining,
 }
@@ -36,7 +34,6 @@ impl Gap {
     fn response(self) -> Response {
         let what = match self {
             Self::Resources => "Reservations and volumes",
-            Self::Maintenance => "Maintenance schedules and machines",
             Self::Draining => "Draining and activation of agents",
         };
         Response::text(
@@ -73,7 +70,6 @@ fn gap(call: &Call) -> Option<Gap> {
         | Type::DestroyVolumes
         | Type::GrowVolume
         | Type::ShrinkVolume => Gap::Resources,
-        Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance => Gap::Maintenance,
         Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => Gap::Draining,
         _ => return None,
     })
@@ -82,7 +78,6 @@ fn gap(call: &Call) -> Option<Gap> {
 fn flaw(gap: Gap, call: &Call, state: &State) -> Option<Response> {
     match gap {
         Gap::Resources => resources::flaw(call, state),
-        Gap::Maintenance => maintenance::flaw(call),
         Gap::Draining => agents::flaw(call, state),
     }
 }

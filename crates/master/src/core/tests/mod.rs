@@ -11,6 +11,7 @@ mod golden;
 mod gone;
 mod launches;
 mod liveness;
+mod maintenance;
 mod pacing;
 mod permissions;
 mod properties;

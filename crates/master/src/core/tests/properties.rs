@@ -1,17 +1,21 @@
 //! Whatever happens, the books add up: random sequences of inputs, checked after every step by [`Bench::step`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proto::internal::{self, UnregisterSlaveMessage};
+use proto::v1::quota::QuotaConfig;
 use proto::v1::scheduler::call;
-use proto::v1::{self, TaskState};
+use proto::v1::value::Scalar;
+use proto::v1::{self, TaskState, WeightInfo};
 
 use super::drivers::subscribe_call;
+use super::maintenance::{machine, schedule};
 use super::support::*;
 use crate::core::{
-    AgentId, AgentMessage, Authentication, DriverMessage, FrameworkId, Input, OperatorAction, Output,
-    RequestId, StreamId, TaskId,
+    AgentId, AgentMessage, Authentication, DriverMessage, FrameworkId, Input, Maintenance, OperatorAction,
+    Output, RequestId, Rescinding, StreamId, TaskId,
 };
 
 /// Something that may happen; numbers pick among what there is.
@@ -60,6 +64,14 @@ enum Happening {
     ExecutorExits(u8),
     Reconcile(u8),
     Teardown(u8),
+    Order {
+        order: u8,
+        amount: u8,
+    },
+    AnswerInverseOffers {
+        framework: u8,
+        accepted: bool,
+    },
     Wait(u16),
 }
 
@@ -86,6 +98,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<u8>().prop_map(Happening::ExecutorExits),
         1 => any::<u8>().prop_map(Happening::Reconcile),
         1 => any::<u8>().prop_map(Happening::Teardown),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(order, amount)| Happening::Order { order, amount }),
+        1 => (any::<u8>(), any::<bool>())
+            .prop_map(|(framework, accepted)| Happening::AnswerInverseOffers { framework, accepted }),
         6 => any::<u16>().prop_map(Happening::Wait),
     ]
 }
@@ -93,6 +108,41 @@ fn happening() -> impl Strategy<Value = Happening> {
 /// One of three drivers.
 fn driver_pid(number: u8) -> String {
     format!("scheduler-{0}@127.0.0.1:400{0}", number % 3)
+}
+
+/// What an operator orders. Orders about machines that are not scheduled, which the API refuses, are here as well: the
+/// schedule may have changed while one was stored.
+fn ordered(order: u8, amount: u8) -> OperatorAction {
+    let amounts = |cpus: u8| match cpus {
+        0 => BTreeMap::new(),
+        cpus => BTreeMap::from([(
+            "cpus".to_owned(),
+            Scalar {
+                value: f64::from(cpus),
+            },
+        )]),
+    };
+    let role = if amount % 2 == 0 { "web" } else { "db" };
+    let quota = |rescinding| OperatorAction::UpdateQuota {
+        configs: vec![QuotaConfig {
+            role: role.to_owned(),
+            guarantees: amounts(amount % 4),
+            limits: amounts(amount % 4 + amount % 5),
+        }],
+        rescinding,
+    };
+    match order % 7 {
+        0 => quota(Rescinding::Exact),
+        1 => quota(Rescinding::Agents),
+        2 => OperatorAction::UpdateWeights(vec![WeightInfo {
+            role: Some(role.to_owned()),
+            weight: f64::from(amount) + 1.0,
+        }]),
+        3 => OperatorAction::Maintain(Maintenance::Schedule(schedule(&["localhost"], i64::from(amount)))),
+        4 => OperatorAction::Maintain(Maintenance::Schedule(schedule(&[], 0))),
+        5 => OperatorAction::Maintain(Maintenance::Start(vec![machine("localhost")])),
+        _ => OperatorAction::Maintain(Maintenance::Stop(vec![machine("localhost")])),
+    }
 }
 
 /// The world around the master.
@@ -325,6 +375,14 @@ impl World {
                 };
                 let pid = self.pid(&agent);
                 Some(self.bench.agent(&pid, AgentMessage::ExitedExecutor(message)))
+            }
+            Happening::Order { order, amount } => Some(self.bench.step(Input::Operator {
+                request: RequestId(3),
+                action: ordered(order, amount),
+            })),
+            Happening::AnswerInverseOffers { framework, accepted } => {
+                let framework = self.framework(framework)?;
+                Some(self.bench.answer(&framework, accepted, None))
             }
             Happening::Reconcile(number) => {
                 let framework = self.framework(number)?;
