@@ -7,13 +7,24 @@ use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::sync::Arc;
 
-/// A normalised bag of resources.
+/// The entries of [`Resources`]: mostly cpus, mem, disk and ports.
+type Entries = SmallVec<[Entry; 4]>;
+
+/// A normalised bag of resources. A clone shares its entries until one of the two is changed.
 ///
 /// **Invariants.** No entry is empty. Entries of one identity are merged, except volumes and disks that are
 /// one thing. Entries keep the order in which they came, which is what peers see; equality ignores it.
 #[derive(Clone, Default)]
 pub struct Resources {
-    entries: SmallVec<[Entry; 4]>,
+    /// None: nothing.
+    entries: Option<Arc<Entries>>,
+}
+
+/// Whether what holds resources is a part of what they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Counts,
+    Ignored,
 }
 
 impl Resources {
@@ -22,52 +33,92 @@ impl Resources {
         Self::default()
     }
 
+    fn of(entries: Entries) -> Self {
+        let entries = (!entries.is_empty()).then(|| Arc::new(entries));
+        Self { entries }
+    }
+
+    fn slice(&self) -> &[Entry] {
+        self.entries.as_ref().map_or(&[], |entries| entries.as_slice())
+    }
+
+    fn entries_mut(&mut self) -> &mut Entries {
+        Arc::make_mut(self.entries.get_or_insert_default())
+    }
+
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.slice().is_empty()
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.slice().len()
     }
 
     /// The entries, in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.entries.iter()
+        self.slice().iter()
+    }
+
+    /// Whether both are one value that was cloned and not changed since: equal without a look at the entries. Equal
+    /// values need not be one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.entries, &other.entries) {
+            (Some(mine), Some(other)) => Arc::ptr_eq(mine, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Adds one entry; an empty one leaves no trace.
     pub fn add_entry(&mut self, entry: &Entry) {
+        self.add_as(entry, Holder::Counts);
+    }
+
+    fn add_as(&mut self, entry: &Entry, holder: Holder) {
         if entry.value.is_empty() || entry.copies == 0 {
             return;
         }
-        if entry.is_shared() {
-            if let Some(mine) = self.entries.iter_mut().find(|mine| mine.same(entry)) {
-                mine.copies = mine.copies.saturating_add(entry.copies);
-                return;
+        let found = if entry.is_shared() {
+            self.position(|mine| same(mine, entry, holder))
+        } else if entry.stays_apart() {
+            None
+        } else {
+            self.position(|mine| same_identity(mine, entry, holder))
+        };
+        let entries = self.entries_mut();
+        match found {
+            Some(at) if entry.is_shared() => {
+                entries[at].copies = entries[at].copies.saturating_add(entry.copies);
             }
-        } else if !entry.stays_apart()
-            && let Some(mine) = self.entries.iter_mut().find(|mine| mine.same_identity(entry))
-        {
-            mine.value.add(&entry.value);
-            return;
+            Some(at) => entries[at].value.add(&entry.value),
+            None if holder == Holder::Ignored => entries.push(entry.clone().unallocated()),
+            None => entries.push(entry.clone()),
         }
-        self.entries.push(entry.clone());
+    }
+
+    fn position(&self, fits: impl FnMut(&Entry) -> bool) -> Option<usize> {
+        self.slice().iter().position(fits)
     }
 
     /// Takes one entry away, as far as it is here.
     pub fn subtract_entry(&mut self, entry: &Entry) {
+        self.subtract_as(entry, Holder::Counts);
+    }
+
+    fn subtract_as(&mut self, entry: &Entry, holder: Holder) {
         if entry.value.is_empty() {
             return;
         }
         let whole = entry.stays_apart() || entry.is_shared();
-        let found = self.entries.iter().position(|mine| match whole {
-            true => mine.same(entry),
-            false => mine.same_identity(entry),
+        let found = self.position(|mine| match whole {
+            true => same(mine, entry, holder),
+            false => same_identity(mine, entry, holder),
         });
         let Some(at) = found else { return };
-        let mine = &mut self.entries[at];
+        let entries = self.entries_mut();
+        let mine = &mut entries[at];
         let gone = if entry.is_shared() {
             mine.copies = mine.copies.saturating_sub(entry.copies);
             mine.copies == 0
@@ -78,7 +129,21 @@ impl Resources {
             mine.value.is_empty()
         };
         if gone {
-            self.entries.remove(at);
+            entries.remove(at);
+        }
+    }
+
+    /// Adds what `other` holds to what nobody holds: as [`Resources::unallocate`] and `+=`, without the copy.
+    pub fn add_unallocated(&mut self, other: &Self) {
+        for entry in other.iter() {
+            self.add_as(entry, Holder::Ignored);
+        }
+    }
+
+    /// Takes what `other` holds away from what nobody holds: as [`Resources::unallocate`] and `-=`, without the copy.
+    pub fn subtract_unallocated(&mut self, other: &Self) {
+        for entry in other.iter() {
+            self.subtract_as(entry, Holder::Ignored);
         }
     }
 
@@ -88,48 +153,45 @@ impl Resources {
             return true;
         }
         if entry.is_shared() {
-            self.entries
-                .iter()
+            self.iter()
                 .any(|mine| mine.same(entry) && mine.copies >= entry.copies)
         } else if entry.stays_apart() {
-            self.entries.iter().any(|mine| mine.same(entry))
+            self.iter().any(|mine| mine.same(entry))
         } else {
-            self.entries
-                .iter()
+            self.iter()
                 .any(|mine| mine.same_identity(entry) && mine.value.contains(&entry.value))
         }
     }
 
     /// Whether every entry of `other` could be taken away, one after another.
     pub fn contains(&self, other: &Self) -> bool {
-        other.entries.iter().enumerate().all(|(index, entry)| {
-            if !entry.stays_apart() || entry.is_shared() {
-                return self.contains_entry(entry);
-            }
-            // Equal volumes stay separate entries: there must be as many here as there.
-            let earlier = other
-                .entries
-                .iter()
-                .take(index)
-                .filter(|before| before.same(entry))
-                .count();
-            self.entries.iter().filter(|mine| mine.same(entry)).count() > earlier
-        })
+        self.is_same(other)
+            || other.iter().enumerate().all(|(index, entry)| {
+                if !entry.stays_apart() || entry.is_shared() {
+                    return self.contains_entry(entry);
+                }
+                // Equal volumes stay separate entries: there must be as many here as there.
+                let earlier = other.iter().take(index).filter(|before| before.same(entry));
+                self.iter().filter(|mine| mine.same(entry)).count() > earlier.count()
+            })
     }
 
     /// The entries for which `keep` holds.
     #[must_use]
     pub fn filter(&self, mut keep: impl FnMut(&Entry) -> bool) -> Self {
-        Self {
-            entries: self.entries.iter().filter(|entry| keep(entry)).cloned().collect(),
-        }
+        let all = self.slice();
+        let Some(first_gone) = all.iter().position(|entry| !keep(entry)) else {
+            return self.clone();
+        };
+        let (before, after) = (all.iter().take(first_gone), all.iter().skip(first_gone + 1));
+        Self::of(before.chain(after.filter(|entry| keep(entry))).cloned().collect())
     }
 
     /// The entries rewritten one by one, and normalised again.
     #[must_use]
     pub fn map(&self, mut rewrite: impl FnMut(&Entry) -> Entry) -> Self {
         let mut all = Self::new();
-        for entry in &self.entries {
+        for entry in self.iter() {
             all.add_entry(&rewrite(entry));
         }
         all
@@ -144,12 +206,8 @@ impl Resources {
     /// The same, held by `role`, whose text is shared instead of copied.
     #[must_use]
     pub fn allocate_shared(&self, role: &Arc<str>) -> Self {
-        let mut all = self.clone();
-        if all.entries.iter().all(|entry| entry.allocation.is_none()) {
-            for entry in &mut all.entries {
-                entry.allocation = Some(Arc::clone(role));
-            }
-            return all;
+        if self.iter().all(|entry| entry.allocation.is_none()) {
+            return self.allocate_first(role, |_| true);
         }
         self.map(|entry| Entry {
             allocation: Some(Arc::clone(role)),
@@ -157,31 +215,47 @@ impl Resources {
         })
     }
 
+    /// What nobody holds, held by `role`: first the entries for which `first` holds, then the others.
+    #[must_use]
+    pub fn allocate_first(&self, role: &Arc<str>, first: impl Fn(&Entry) -> bool) -> Self {
+        let held = |entry: &Entry| Entry {
+            allocation: Some(Arc::clone(role)),
+            ..entry.clone()
+        };
+        let mut entries = Entries::with_capacity(self.len());
+        entries.extend(self.iter().filter(|entry| first(entry)).map(held));
+        if entries.len() < self.len() {
+            entries.extend(self.iter().filter(|entry| !first(entry)).map(held));
+        }
+        Self::of(entries)
+    }
+
     /// The same, held by nobody.
     #[must_use]
     pub fn unallocate(&self) -> Self {
-        if self.entries.iter().all(|entry| entry.allocation.is_none()) {
+        if self.iter().all(|entry| entry.allocation.is_none()) {
             return self.clone();
         }
-        self.map(|entry| Entry {
-            allocation: None,
-            ..entry.clone()
-        })
+        let mut all = Self::new();
+        all.add_unallocated(self);
+        all
     }
 
     /// The parts by the role that holds them; what nobody holds comes under the empty name.
     pub fn allocations(&self) -> Vec<(Arc<str>, Self)> {
+        let of = |entry: &Entry| entry.allocation.clone().unwrap_or_else(|| Arc::from(""));
+        let Some(first) = self.iter().next() else {
+            return Vec::new();
+        };
+        if self.iter().all(|entry| entry.allocation == first.allocation) {
+            return vec![(of(first), self.clone())];
+        }
         let mut parts: Vec<(Arc<str>, Self)> = Vec::new();
-        for entry in &self.entries {
-            let role = entry.allocation.clone().unwrap_or_else(|| Arc::from(""));
+        for entry in self.iter() {
+            let role = of(entry);
             match parts.iter_mut().find(|(mine, _)| *mine == role) {
-                Some((_, part)) => part.entries.push(entry.clone()),
-                None => parts.push((
-                    role,
-                    Self {
-                        entries: SmallVec::from_iter([entry.clone()]),
-                    },
-                )),
+                Some((_, part)) => part.entries_mut().push(entry.clone()),
+                None => parts.push((role, Self::of(SmallVec::from_iter([entry.clone()])))),
             }
         }
         parts
@@ -249,8 +323,7 @@ impl Resources {
 
     /// The sum of the scalars called `name`, whatever their metadata.
     pub fn scalar(&self, name: &Name) -> Scalar {
-        self.entries
-            .iter()
+        self.iter()
             .filter(|entry| entry.name == *name)
             .map(|entry| match &entry.value {
                 Value::Scalar(amount) => *amount,
@@ -282,7 +355,7 @@ impl Resources {
     /// All the ports, whatever their metadata.
     pub fn ports(&self) -> crate::Ranges {
         let mut all = crate::Ranges::default();
-        for entry in self.entries.iter().filter(|entry| entry.name == Name::Ports) {
+        for entry in self.iter().filter(|entry| entry.name == Name::Ports) {
             if let Value::Ranges(ranges) = &entry.value {
                 all.add(ranges);
             }
@@ -291,13 +364,24 @@ impl Resources {
     }
 }
 
+fn same_identity(mine: &Entry, other: &Entry, holder: Holder) -> bool {
+    match holder {
+        Holder::Counts => mine.same_identity(other),
+        Holder::Ignored => mine.same_but_for_holder(other),
+    }
+}
+
+fn same(mine: &Entry, other: &Entry, holder: Holder) -> bool {
+    same_identity(mine, other, holder) && mine.value == other.value
+}
+
 impl AddAssign<&Self> for Resources {
     fn add_assign(&mut self, other: &Self) {
-        if self.entries.is_empty() {
+        if self.is_empty() {
             self.entries.clone_from(&other.entries);
             return;
         }
-        for entry in &other.entries {
+        for entry in other.iter() {
             self.add_entry(entry);
         }
     }
@@ -305,7 +389,11 @@ impl AddAssign<&Self> for Resources {
 
 impl SubAssign<&Self> for Resources {
     fn sub_assign(&mut self, other: &Self) {
-        for entry in &other.entries {
+        if self.is_same(other) {
+            self.entries = None;
+            return;
+        }
+        for entry in other.iter() {
             self.subtract_entry(entry);
         }
     }
@@ -348,7 +436,7 @@ impl Sub for &Resources {
 impl PartialEq for Resources {
     /// Each contains the other.
     fn eq(&self, other: &Self) -> bool {
-        self.entries.len() == other.entries.len() && self.contains(other) && other.contains(self)
+        self.is_same(other) || self.len() == other.len() && self.contains(other) && other.contains(self)
     }
 }
 
@@ -370,10 +458,10 @@ impl<'a> std::iter::Sum<&'a Self> for Resources {
 
 impl fmt::Display for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.entries.is_empty() {
+        if self.is_empty() {
             return f.write_str("{}");
         }
-        for (index, entry) in self.entries.iter().enumerate() {
+        for (index, entry) in self.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{entry}")?;
         }

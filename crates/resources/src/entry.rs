@@ -261,9 +261,13 @@ impl Entry {
 
     /// Same name, type and metadata.
     pub(crate) fn same_identity(&self, other: &Self) -> bool {
+        self.same_but_for_holder(other) && same_arc(self.allocation.as_ref(), other.allocation.as_ref())
+    }
+
+    /// Same name, type and metadata, whoever holds it.
+    pub(crate) fn same_but_for_holder(&self, other: &Self) -> bool {
         self.name == other.name
             && self.value.same_type(&other.value)
-            && same_arc(self.allocation.as_ref(), other.allocation.as_ref())
             && same_arc(self.meta.as_ref(), other.meta.as_ref())
     }
 

@@ -101,6 +101,11 @@ impl Quantities {
         }
     }
 
+    /// Forgets all amounts.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Sets one name's amount.
     pub fn set(&mut self, name: &Name, amount: Scalar) {
         let now = self.get(name);

@@ -2,6 +2,7 @@
 
 use super::allocator::Allocator;
 use super::filters::Filter;
+use super::order::Change;
 use crate::{AgentId, Error, FrameworkId};
 use process::Time;
 use resources::operation::Conversion;
@@ -86,7 +87,7 @@ impl Allocator {
             agent: agent.clone(),
         };
         let fx = *self.framework_ids.get(framework).ok_or_else(nothing)?;
-        let before = self.agents[ax].held.get(&fx).cloned().ok_or_else(nothing)?;
+        let before = self.agents[ax].held.get(fx).cloned().ok_or_else(nothing)?;
         let after = before.apply_all(conversions).map_err(Error::Conversion)?;
         let plain: Vec<Conversion> = conversions
             .iter()
@@ -128,16 +129,18 @@ impl Allocator {
         Ok(())
     }
 
+    /// Nothing is allocated by it, so no event is counted; what comes is added first, so that no client goes between.
+    /// Only differences move: ranges and sets do not count how often they were added.
     fn replace_held(&mut self, ax: u32, fx: u32, before: &Resources, after: &Resources) {
-        for (role, part) in before.allocations() {
+        for (role, part) in (after - before).allocations() {
+            let rx = self.ensure_role(&role);
+            self.put(ax, fx, rx, &part, Change::More);
+            self.roles.relist(rx, fx);
+        }
+        for (role, part) in (before - after).allocations() {
             if let Some(rx) = self.roles.find(&role) {
                 self.release(ax, fx, rx, &part);
             }
-        }
-        for (role, part) in after.allocations() {
-            let rx = self.ensure_role(&role);
-            self.take(ax, fx, rx, &part);
-            self.roles.relist(rx, fx);
         }
     }
 
@@ -150,13 +153,17 @@ impl Allocator {
     /// Accounts `part`, allocated to `role`, to the framework. The orders are left for [`super::roles`]'s
     /// `relist`.
     pub(crate) fn take(&mut self, ax: u32, fx: u32, rx: u32, part: &Resources) {
+        self.put(ax, fx, rx, part, Change::Allocate);
+    }
+
+    fn put(&mut self, ax: u32, fx: u32, rx: u32, part: &Resources, change: Change) {
         let id = Arc::clone(&self.frameworks[fx].id.0);
         self.roles.client(rx, fx, &id);
-        self.charge(ax, fx, rx, part, true);
+        self.charge(ax, fx, rx, part, change);
         self.quotas.hold(self.roles.node(rx).top, &quota_part(part), true);
         let agent = &mut self.agents[ax];
-        *agent.held.entry(fx).or_default() += part;
-        agent.allocated += &part.unallocate();
+        *agent.held.entry(fx) += part;
+        agent.allocated.add_unallocated(part);
         self.frameworks[fx].holds_on.insert(ax);
         if agent.maintenance.is_some() {
             self.inverse.visit(ax);
@@ -164,9 +171,32 @@ impl Allocator {
         self.refresh_agent(ax);
     }
 
+    /// [`Self::take`] of everything that is free, of which nothing is shared: `part`, allocated to `role`.
+    pub(crate) fn take_all(&mut self, ax: u32, fx: u32, rx: u32, part: Resources) {
+        let id = Arc::clone(&self.frameworks[fx].id.0);
+        self.roles.client(rx, fx, &id);
+        let agent = &mut self.agents[ax];
+        self.roles.charge(rx, fx, &agent.scalars_free, Change::Allocate);
+        self.held.add(&agent.scalars_free);
+        self.quotas.hold(self.roles.node(rx).top, &agent.quota_free, true);
+        self.quotas.headroom.subtract(&agent.quota_free);
+        agent.hold_all_free();
+        let held = agent.held.entry(fx);
+        if held.is_empty() {
+            *held = part;
+        } else {
+            *held += &part;
+        }
+        self.frameworks[fx].holds_on.insert(ax);
+        if agent.maintenance.is_some() {
+            self.inverse.visit(ax);
+        }
+        self.marks.open.remove(ax);
+    }
+
     /// The reverse of [`Self::take`], orders included; what is not held is left out and counted.
     pub(crate) fn release(&mut self, ax: u32, fx: u32, rx: u32, part: &Resources) {
-        let Some(held) = self.agents[ax].held.get(&fx) else {
+        let Some(held) = self.agents[ax].held.get(fx) else {
             self.anomalies += 1;
             return;
         };
@@ -178,57 +208,82 @@ impl Allocator {
             actual = part.filter(|entry| held.contains_entry(entry));
             &actual
         };
-        self.charge(ax, fx, rx, part, false);
+        self.charge(ax, fx, rx, part, Change::Less);
         self.quotas
             .hold(self.roles.node(rx).top, &quota_part(part), false);
         let agent = &mut self.agents[ax];
-        if let Some(held) = agent.held.get_mut(&fx) {
+        if let Some(held) = agent.held.get_mut(fx) {
             *held -= part;
             if held.is_empty() {
-                agent.held.remove(&fx);
+                agent.held.remove(fx);
                 self.frameworks[fx].holds_on.remove(&ax);
             }
         }
-        agent.allocated -= &part.unallocate();
+        agent.allocated.subtract_unallocated(part);
         self.roles.relist(rx, fx);
-        if let Some(top) = self.roles.prune_client(rx, fx) {
-            self.quotas.release(top);
-        }
+        self.prune_client(rx, fx);
         self.refresh_agent(ax);
     }
 
+    /// Forgets the framework in the role if it neither subscribes to it nor holds anything in it.
+    pub(crate) fn prune_client(&mut self, rx: u32, fx: u32) {
+        if !self.roles.is_idle(rx, fx) || self.holds_in(rx, fx) {
+            return;
+        }
+        if let Some(top) = self.roles.forget_client(rx, fx) {
+            self.quotas.release(top);
+        }
+    }
+
+    /// Whether the framework holds anything in the role, be it no scalar.
+    fn holds_in(&self, rx: u32, fx: u32) -> bool {
+        let path = &*self.roles.node(rx).path;
+        let agents = self.frameworks[fx].holds_on.iter().map(|ax| &self.agents[*ax]);
+        let mut entries = agents
+            .filter_map(|agent| agent.held.get(fx))
+            .flat_map(Resources::iter);
+        entries.any(|entry| entry.allocation() == Some(path))
+    }
+
     /// Charges shares: of the client, of its role, of all above, of the cluster.
-    fn charge(&mut self, ax: u32, fx: u32, rx: u32, part: &Resources, add: bool) {
+    fn charge(&mut self, ax: u32, fx: u32, rx: u32, part: &Resources, change: Change) {
         let mut amounts = Quantities::new();
         for entry in part.iter() {
             if let Value::Scalar(amount) = entry.value() {
                 if entry.is_shared() {
-                    self.charge_shared(ax, fx, rx, entry, add);
+                    self.charge_shared(ax, fx, rx, entry, change);
                 } else {
                     amounts.add_one(entry.name(), *amount);
                 }
             }
         }
-        self.roles.charge(rx, fx, &amounts, add);
-        if add {
-            self.held.add(&amounts);
-        } else {
-            self.held.subtract(&amounts);
+        self.roles.charge(rx, fx, &amounts, change);
+        self.charge_cluster(&amounts, change);
+    }
+
+    fn charge_cluster(&mut self, amounts: &Quantities, change: Change) {
+        match change {
+            Change::Allocate | Change::More => self.held.add(amounts),
+            Change::Less => self.held.subtract(amounts),
         }
     }
 
-    /// Something shared counts once per agent at each level, however many hold it.
-    fn charge_shared(&mut self, ax: u32, fx: u32, rx: u32, entry: &Entry, add: bool) {
+    /// Something shared counts once per agent at each level, however many hold it. The event is counted with the rest of
+    /// the allocation.
+    fn charge_shared(&mut self, ax: u32, fx: u32, rx: u32, entry: &Entry, change: Change) {
+        let change = match change {
+            Change::Allocate | Change::More => Change::More,
+            Change::Less => Change::Less,
+        };
         let mut amounts = Quantities::new();
         amounts.add_one(entry.name(), entry.value().quantity());
+        let counts = |held| counts_once(held, entry.copies(), change);
         let path = Arc::clone(&self.roles.node(rx).path);
-        let mine = self.shared_copies(ax, entry, |framework, role| framework == fx && role == &*path);
-        if counts_once(mine, entry.copies(), add) {
-            self.roles.charge_client(rx, fx, &amounts, add);
+        if counts(self.shared_copies(ax, entry, |framework, role| framework == fx && role == &*path)) {
+            self.roles.charge_client(rx, fx, &amounts, change);
         }
-        let own = self.shared_copies(ax, entry, |_, role| role == &*path);
-        if counts_once(own, entry.copies(), add) {
-            self.roles.charge_own(rx, &amounts, add);
+        if counts(self.shared_copies(ax, entry, |_, role| role == &*path)) {
+            self.roles.charge_own(rx, &amounts, change);
         }
         let lineage: Vec<u32> = self.roles.lineage(rx).collect();
         for level in lineage {
@@ -236,17 +291,12 @@ impl Allocator {
             let copies = self.shared_copies(ax, entry, |_, role| {
                 role == &*above || resources::role::is_strict_subrole(role, &above)
             });
-            if counts_once(copies, entry.copies(), add) {
-                self.roles.charge_subtree(level, &amounts, add);
+            if counts(copies) {
+                self.roles.charge_subtree(level, &amounts, change);
             }
         }
-        let all = self.shared_copies(ax, entry, |_, _| true);
-        if counts_once(all, entry.copies(), add) {
-            if add {
-                self.held.add(&amounts);
-            } else {
-                self.held.subtract(&amounts);
-            }
+        if counts(self.shared_copies(ax, entry, |_, _| true)) {
+            self.charge_cluster(&amounts, change);
         }
     }
 
@@ -256,7 +306,7 @@ impl Allocator {
         self.agents[ax]
             .held
             .iter()
-            .flat_map(|(framework, held)| held.iter().map(move |entry| (*framework, entry)))
+            .flat_map(|(framework, held)| held.iter().map(move |entry| (framework, entry)))
             .filter(|&(framework, held)| {
                 held.is_shared()
                     && held.allocation().is_some_and(|role| counts(framework, role))
@@ -273,7 +323,7 @@ impl Allocator {
         agent.refresh();
         self.quotas.headroom.add(&agent.quota_free);
         if agent.free.is_empty() {
-            self.marks.open.remove(&ax);
+            self.marks.open.remove(ax);
         } else {
             self.marks.open.insert(ax);
         }
@@ -302,11 +352,10 @@ impl Allocator {
 
 /// Whether a change of the number of copies is the first coming or the last going. `held` is the number
 /// before the change.
-fn counts_once(held: u32, change: u32, add: bool) -> bool {
-    if add {
-        held == 0
-    } else {
-        held > 0 && held <= change
+fn counts_once(held: u32, copies: u32, change: Change) -> bool {
+    match change {
+        Change::Allocate | Change::More => held == 0,
+        Change::Less => held > 0 && held <= copies,
     }
 }
 

@@ -8,6 +8,8 @@ use resources::{Name, Quantities, Resources, role};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
+use super::small_map::SmallMap;
+
 /// What the free resources of an agent contain, so that the common case looks at none of them.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one kind of resource")]
@@ -27,12 +29,14 @@ pub(crate) struct Agent {
     pub(crate) total: Resources,
     pub(crate) has_gpus: bool,
     /// By framework; allocated to roles.
-    pub(crate) held: BTreeMap<u32, Resources>,
+    pub(crate) held: SmallMap<Resources>,
     /// The sum of `held`, without the roles.
     pub(crate) allocated: Resources,
     /// `total - allocated`; shared resources are always free.
     pub(crate) free: Resources,
     pub(crate) traits: Traits,
+    /// Free scalars, whatever their metadata.
+    pub(crate) scalars_free: Quantities,
     /// Free, unreserved, nonrevocable scalars: what quota is about.
     pub(crate) quota_free: Quantities,
     /// Set while the machine is scheduled for maintenance.
@@ -49,10 +53,11 @@ impl Agent {
             active: true,
             total: Resources::new(),
             has_gpus: false,
-            held: BTreeMap::new(),
+            held: SmallMap::default(),
             allocated: Resources::new(),
             free: Resources::new(),
             traits: Traits::default(),
+            scalars_free: Quantities::new(),
             quota_free: Quantities::new(),
             maintenance: None,
             filters: FxHashMap::default(),
@@ -64,26 +69,39 @@ impl Agent {
         self.total = total;
     }
 
-    /// Computes what is free anew.
+    /// Computes what is free anew. Its order is that of the total.
     pub(crate) fn refresh(&mut self) {
         self.free.clone_from(&self.total);
-        let mut traits = Traits::default();
         if self.total.iter().any(resources::Entry::is_shared) {
-            traits.shared = true;
             self.free -= &self.allocated.nonshared();
         } else {
             self.free -= &self.allocated;
         }
-        self.quota_free = Quantities::new();
+        let mut traits = Traits::default();
+        self.scalars_free.clear();
+        self.quota_free.clear();
         for entry in self.free.iter() {
             traits.reserved |= !entry.is_unreserved();
             traits.refined |= entry.is_refined();
             traits.revocable |= entry.is_revocable();
-            if entry.is_scalar() && entry.is_unreserved() && !entry.is_revocable() {
-                self.quota_free.add_one(entry.name(), entry.value().quantity());
+            traits.shared |= entry.is_shared();
+            if entry.is_scalar() {
+                self.scalars_free.add_one(entry.name(), entry.value().quantity());
+                if entry.is_unreserved() && !entry.is_revocable() {
+                    self.quota_free.add_one(entry.name(), entry.value().quantity());
+                }
             }
         }
         self.traits = traits;
+    }
+
+    /// Everything free, of which nothing is shared, is held now.
+    pub(crate) fn hold_all_free(&mut self) {
+        let free = std::mem::take(&mut self.free);
+        self.allocated += &free;
+        self.scalars_free.clear();
+        self.quota_free.clear();
+        self.traits = Traits::default();
     }
 
     /// What of the total is reserved, by top-level role.

@@ -65,7 +65,7 @@ impl Allocator {
         let held: Vec<(u32, Resources)> = self.agents[ax]
             .held
             .iter()
-            .map(|(fx, resources)| (*fx, resources.clone()))
+            .map(|(fx, resources)| (fx, resources.clone()))
             .collect();
         for (fx, resources) in held {
             for (role, part) in resources.allocations() {

@@ -165,6 +165,6 @@ impl Allocator {
     /// What the framework holds on the agent.
     pub fn held(&self, framework: &FrameworkId, agent: &AgentId) -> Option<&Resources> {
         let framework = self.framework_ids.get(framework)?;
-        self.agents[*self.agent_ids.get(agent)?].held.get(framework)
+        self.agents[*self.agent_ids.get(agent)?].held.get(*framework)
     }
 }

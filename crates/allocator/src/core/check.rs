@@ -20,7 +20,21 @@ impl Allocator {
     }
 
     fn check_agents(&self) -> Result<(), String> {
-        for (_, agent) in self.agents.iter() {
+        for (ax, agent) in self.agents.iter() {
+            for (fx, held) in agent.held.iter() {
+                if !self.frameworks[fx].holds_on.contains(&ax) {
+                    return Err(format!("agent {}: its holders are not kept", agent.id));
+                }
+                for (role, _) in held.allocations() {
+                    let client = self.roles.find(&role).map(|rx| self.roles.node(rx));
+                    if client.is_none_or(|node| !node.clients.contains_key(&fx)) {
+                        return Err(format!(
+                            "agent {}: something is held in {role} by nobody",
+                            agent.id
+                        ));
+                    }
+                }
+            }
             let held: Resources = agent
                 .held
                 .values()

@@ -93,7 +93,7 @@ impl Allocator {
                     self.drop_filters(agent, framework, role);
                 }
             }
-            self.marks.prompt(agent, now, std::time::Duration::ZERO);
+            self.marks.prompt_for(agent, role, framework, now);
         }
     }
 

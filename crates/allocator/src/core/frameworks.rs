@@ -32,7 +32,7 @@ impl Allocator {
         self.subscribe(fx, options);
         if active {
             self.seek_inverse_offers(id, now);
-            self.marks.all_prompt(now, self.config.coalesce);
+            self.seek_offers(fx, now);
         }
     }
 
@@ -54,7 +54,19 @@ impl Allocator {
     pub fn activate_framework(&mut self, id: &FrameworkId, now: Time) {
         self.set_framework_active(id, true);
         self.seek_inverse_offers(id, now);
-        self.marks.all_prompt(now, self.config.coalesce);
+        if let Some(&fx) = self.framework_ids.get(id) {
+            self.seek_offers(fx, now);
+        }
+    }
+
+    /// The framework may want whatever is free, in each role that is not suppressed.
+    fn seek_offers(&mut self, fx: u32, now: Time) {
+        let options = &self.frameworks[fx].options;
+        for role in options.roles.difference(&options.suppressed) {
+            if let Some(rx) = self.roles.find(role) {
+                self.marks.seek(rx, fx, now, self.config.coalesce);
+            }
+        }
     }
 
     /// The framework is away: no offers, and its refusals are forgotten. What it holds stays held until it is
@@ -75,7 +87,7 @@ impl Allocator {
         self.drop_framework_filters(fx);
         self.drop_inverse_offers(fx, true);
         for ax in self.frameworks[fx].holds_on.clone() {
-            let held = self.agents[ax].held.get(&fx).cloned().unwrap_or_default();
+            let held = self.agents[ax].held.get(fx).cloned().unwrap_or_default();
             for (role, part) in held.allocations() {
                 if let Some(rx) = self.roles.find(&role) {
                     self.release(ax, fx, rx, &part);
@@ -102,12 +114,14 @@ impl Allocator {
             if let Some(rx) = self.roles.find(&role) {
                 self.roles.set_active(rx, fx, active);
                 self.drop_role_filters(fx, rx);
+                if active {
+                    self.marks.seek(rx, fx, now, self.config.coalesce);
+                }
             }
         }
         self.inverse.drop_filters(fx);
         if self.frameworks[fx].active {
             self.seek_inverse_offers(id, now);
-            self.marks.all_prompt(now, self.config.coalesce);
         }
     }
 
@@ -149,7 +163,7 @@ impl Allocator {
             .iter()
             .filter_map(|ax| {
                 let agent = &self.agents[*ax];
-                Some((agent.id.clone(), agent.held.get(&fx)?.clone()))
+                Some((agent.id.clone(), agent.held.get(fx)?.clone()))
             })
             .collect()
     }
@@ -259,9 +273,7 @@ impl Allocator {
             self.drop_role_filters(fx, rx);
             self.roles.set_active(rx, fx, false);
             self.roles.client(rx, fx, &id).subscribed = false;
-            if let Some(top) = self.roles.prune_client(rx, fx) {
-                self.quotas.release(top);
-            }
+            self.prune_client(rx, fx);
         }
         let (had, has) = (
             !old.min_allocatable.is_empty(),

@@ -158,7 +158,7 @@ impl Allocator {
             let Some(maintenance) = &mut agent.maintenance else {
                 continue;
             };
-            for &fx in agent.held.keys() {
+            for fx in agent.held.keys() {
                 let framework = &self.frameworks[fx];
                 if !framework.active
                     || self.inverse.filters.contains_key(&(ax, fx))

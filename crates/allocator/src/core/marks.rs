@@ -1,22 +1,35 @@
-//! Which agents the next runs visit, and when.
+//! Which agents the next runs visit, for whom, and when.
 
+use super::bits::Bits;
 use process::Time;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Some frameworks, each in a role: role, framework.
+pub(crate) type Seekers = BTreeSet<(u32, u32)>;
+
+/// An agent that a run visits: for everybody, or only for those who may have become interested.
+pub(crate) type Due = (u32, Option<Arc<Seekers>>);
 
 /// Agents by number, with the reason for which they are remembered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
     /// To be visited as soon as possible.
-    prompt: BTreeSet<u32>,
+    prompt: Bits,
+    /// To be visited as soon as possible, but only for the frameworks named.
+    some: BTreeMap<u32, Arc<Seekers>>,
+    /// Who wants whatever is free on any agent.
+    seekers: Seekers,
+    /// When the three above are due.
     prompt_at: Option<Time>,
     /// To be visited with the next batch.
-    waiting: BTreeSet<u32>,
+    waiting: Bits,
     waiting_at: Option<Time>,
     /// Have something free.
-    pub(crate) open: BTreeSet<u32>,
+    pub(crate) open: Bits,
     /// Kept something back because of a limit or for the headroom.
-    limited: BTreeSet<u32>,
+    limited: Bits,
 }
 
 impl Marks {
@@ -30,11 +43,18 @@ impl Marks {
         self.waiting_at.get_or_insert(now + interval);
     }
 
-    pub(crate) fn all_prompt(&mut self, now: Time, coalesce: Duration) {
+    /// The framework may want something of the agent again; nothing changed for others.
+    pub(crate) fn prompt_for(&mut self, agent: u32, role: u32, framework: u32, now: Time) {
+        Arc::make_mut(self.some.entry(agent).or_default()).insert((role, framework));
+        self.prompt_at = Some(self.prompt_at.map_or(now, |at| at.min(now)));
+    }
+
+    /// The framework may want something of any agent; nothing changed for others.
+    pub(crate) fn seek(&mut self, role: u32, framework: u32, now: Time, coalesce: Duration) {
         if self.open.is_empty() {
             return;
         }
-        self.prompt.extend(self.open.iter().copied());
+        self.seekers.insert((role, framework));
         self.prompt_at.get_or_insert(now + coalesce);
     }
 
@@ -42,7 +62,7 @@ impl Marks {
         if self.open.is_empty() {
             return;
         }
-        self.waiting.extend(self.open.iter().copied());
+        self.waiting.extend(&self.open);
         self.waiting_at.get_or_insert(now + interval);
     }
 
@@ -55,7 +75,7 @@ impl Marks {
         if self.limited.is_empty() {
             return;
         }
-        self.waiting.append(&mut self.limited);
+        self.waiting.extend(&std::mem::take(&mut self.limited));
         self.waiting_at.get_or_insert(now + interval);
     }
 
@@ -66,8 +86,9 @@ impl Marks {
             &mut self.open,
             &mut self.limited,
         ] {
-            set.remove(&agent);
+            set.remove(agent);
         }
+        self.some.remove(&agent);
     }
 
     pub(crate) fn deadline(&self) -> Option<Time> {
@@ -75,24 +96,60 @@ impl Marks {
     }
 
     /// The agents whose time has come.
-    pub(crate) fn take_due(&mut self, now: Time) -> Vec<u32> {
-        let mut due = BTreeSet::new();
+    pub(crate) fn take_due(&mut self, now: Time) -> Vec<Due> {
+        let mut whole = Bits::default();
+        let mut some = BTreeMap::new();
+        let mut seekers = Seekers::new();
         if self.prompt_at.is_some_and(|at| at <= now) {
             self.prompt_at = None;
-            due = std::mem::take(&mut self.prompt);
+            whole = std::mem::take(&mut self.prompt);
+            some = std::mem::take(&mut self.some);
+            seekers = std::mem::take(&mut self.seekers);
         }
         if self.waiting_at.is_some_and(|at| at <= now) {
             self.waiting_at = None;
-            due.append(&mut self.waiting);
+            whole.extend(&std::mem::take(&mut self.waiting));
         }
-        due.into_iter().collect()
+        // Who waits for the next batch may want it as much as those for whom it is visited now.
+        let early = some
+            .keys()
+            .copied()
+            .chain(self.open.iter().filter(|_| !seekers.is_empty()));
+        for agent in early {
+            if self.waiting.contains(agent) {
+                self.waiting.remove(agent);
+                whole.insert(agent);
+            }
+        }
+        let mut due: Vec<Due> = whole.iter().map(|agent| (agent, None)).collect();
+        if !seekers.is_empty() {
+            let everywhere = Arc::new(seekers);
+            for agent in self.open.iter().filter(|agent| !whole.contains(*agent)) {
+                let wanted = match some.remove(&agent) {
+                    None => Arc::clone(&everywhere),
+                    Some(here) => Arc::new(here.union(&everywhere).copied().collect()),
+                };
+                due.push((agent, Some(wanted)));
+            }
+        }
+        let left = some.into_iter().filter(|(agent, _)| !whole.contains(*agent));
+        due.extend(left.map(|(agent, wanted)| (agent, Some(wanted))));
+        due
     }
 
     /// Agents that this run leaves to the next, which may follow at once.
-    pub(crate) fn put_back(&mut self, agents: &[u32], now: Time) {
-        if !agents.is_empty() {
-            self.prompt.extend(agents.iter().copied());
-            self.prompt_at = Some(now);
+    pub(crate) fn put_back(&mut self, agents: Vec<Due>, now: Time) {
+        if agents.is_empty() {
+            return;
         }
+        for (agent, wanted) in agents {
+            match wanted {
+                None => self.prompt.insert(agent),
+                Some(wanted) => {
+                    self.some.insert(agent, wanted);
+                }
+            }
+        }
+        self.prompt_at = Some(now);
     }
 }

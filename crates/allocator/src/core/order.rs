@@ -2,15 +2,16 @@
 
 use resources::{Name, Quantities};
 use std::collections::{BTreeSet, btree_set};
-use std::sync::Arc;
 
-/// A place in an [`Order`]: lowest share first, then fewest allocations, then by name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A place in an [`Order`]: lowest share first, then fewest allocations, then by name. Numbers alone, so that
+/// comparing two reads no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     /// The bits of a non-negative double, which sort as the double does.
     share: u64,
     events: u64,
-    path: Arc<str>,
+    /// Sorts as the name does.
+    rank: u64,
     pub(crate) index: u32,
 }
 
@@ -23,22 +24,35 @@ pub(crate) struct Share {
     pub(crate) events: u64,
 }
 
+/// How what a node holds changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// An allocation: an event that is counted.
+    Allocate,
+    /// More, without an event: what was held became something else.
+    More,
+    /// Less.
+    Less,
+}
+
 impl Share {
-    pub(crate) fn charge(&mut self, amounts: &Quantities, add: bool) {
-        if add {
-            self.allocated.add(amounts);
-            self.events += 1;
-        } else {
-            self.allocated.subtract(amounts);
+    pub(crate) fn charge(&mut self, amounts: &Quantities, change: Change) {
+        match change {
+            Change::Allocate => {
+                self.allocated.add(amounts);
+                self.events += 1;
+            }
+            Change::More => self.allocated.add(amounts),
+            Change::Less => self.allocated.subtract(amounts),
         }
     }
 
-    pub(crate) fn key(&self, cluster: &Cluster, weight: f64, path: &Arc<str>, index: u32) -> Key {
+    pub(crate) fn key(&self, cluster: &Cluster, weight: f64, rank: u64, index: u32) -> Key {
         let share = cluster.dominant_share(&self.allocated) / weight;
         Key {
             share: share.to_bits(),
             events: self.events,
-            path: Arc::clone(path),
+            rank,
             index,
         }
     }
@@ -77,6 +91,11 @@ impl Cluster {
         } else {
             self.totals.subtract(amounts);
         }
+        self.stale();
+    }
+
+    /// All orders are to be sorted anew.
+    pub(crate) fn stale(&mut self) {
         self.epoch += 1;
     }
 }

@@ -1,11 +1,12 @@
 //! The tree of roles, and in each role the frameworks that subscribe to it or hold something in it.
 
-use super::order::{Cluster, Key, Order, Share};
+use super::order::{Change, Cluster, Key, Order, Share};
+use super::rank::Ranks;
 use super::slab::Slab;
 use rand::Rng;
 use resources::{Quantities, role};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A framework within a role.
@@ -17,6 +18,7 @@ pub(crate) struct Client {
     /// Wants offers now.
     active: bool,
     listed: Option<Key>,
+    rank: u64,
 }
 
 /// A node of the tree. What frameworks hold in exactly this role counts as a child of its own (`.`) as soon
@@ -32,12 +34,15 @@ pub(crate) struct Role {
     /// This role alone.
     own: Share,
     own_path: Arc<str>,
+    rank: u64,
+    own_rank: u64,
     own_listed: Option<Key>,
     /// Among its siblings, when anything below is active.
     listed: Option<Key>,
     /// Active children, and this role itself under its own index.
     order: Order,
-    pub(crate) clients: BTreeMap<u32, Client>,
+    /// Never iterated, except to give them other ranks.
+    pub(crate) clients: FxHashMap<u32, Client>,
     client_order: Order,
     /// The top-level role that it belongs to, as a number of the quotas.
     pub(crate) top: u32,
@@ -52,6 +57,7 @@ pub(crate) struct Roles {
     by_path: FxHashMap<Arc<str>, u32>,
     weights: BTreeMap<String, f64>,
     root: Order,
+    ranks: Ranks,
     pub(crate) cluster: Cluster,
 }
 
@@ -88,6 +94,8 @@ impl Roles {
             None => top(path),
         };
         let shared: Arc<str> = path.into();
+        let own_path: Arc<str> = format!("{path}/.").into();
+        let (rank, own_rank) = (self.acquire_rank(&shared), self.acquire_rank(&own_path));
         let node = Role {
             path: Arc::clone(&shared),
             parent,
@@ -95,16 +103,20 @@ impl Roles {
             weight: self.weights.get(path).copied().unwrap_or(1.0),
             subtree: Share::default(),
             own: Share::default(),
-            own_path: format!("{path}/.").into(),
+            own_path,
+            rank,
+            own_rank,
             own_listed: None,
             listed: None,
             order: Order::new(self.cluster.epoch),
-            clients: BTreeMap::new(),
+            clients: FxHashMap::default(),
             client_order: Order::new(self.cluster.epoch),
             top,
             filters: 0,
         };
         let index = self.nodes.insert(node);
+        // The second of two new ranks may have changed the first.
+        self.nodes[index].rank = self.ranks.get(&shared);
         self.by_path.insert(shared, index);
         if let Some(parent) = parent {
             self.nodes[parent].children += 1;
@@ -123,6 +135,8 @@ impl Roles {
             }
             let node = self.nodes.remove(at)?;
             self.by_path.remove(&node.path);
+            self.ranks.release(&node.path);
+            self.ranks.release(&node.own_path);
             let Some(parent) = node.parent else {
                 return Some(node.top);
             };
@@ -141,16 +155,38 @@ impl Roles {
 
     /// The client of a framework, made when missing.
     pub(crate) fn client(&mut self, role: u32, framework: u32, id: &Arc<str>) -> &mut Client {
-        self.nodes[role]
-            .clients
-            .entry(framework)
-            .or_insert_with(|| Client {
+        if !self.nodes[role].clients.contains_key(&framework) {
+            let client = Client {
                 id: Arc::clone(id),
                 share: Share::default(),
                 subscribed: false,
                 active: false,
                 listed: None,
-            })
+                rank: self.acquire_rank(id),
+            };
+            self.nodes[role].clients.insert(framework, client);
+        }
+        self.nodes[role]
+            .clients
+            .get_mut(&framework)
+            .expect("it was there or has been put there")
+    }
+
+    /// The number that sorts as `text` does.
+    fn acquire_rank(&mut self, text: &Arc<str>) -> u64 {
+        let (rank, renumbered) = self.ranks.acquire(text);
+        if renumbered {
+            let ranks = &self.ranks;
+            self.nodes.for_each(|node| {
+                node.rank = ranks.get(&node.path);
+                node.own_rank = ranks.get(&node.own_path);
+                for client in node.clients.values_mut() {
+                    client.rank = ranks.get(&client.id);
+                }
+            });
+            self.cluster.stale();
+        }
+        rank
     }
 
     /// Whether the framework wants offers in the role from now on.
@@ -166,47 +202,47 @@ impl Roles {
         self.relist_own(role);
     }
 
-    /// Forgets a client that neither subscribes nor holds anything.
-    pub(crate) fn prune_client(&mut self, role: u32, framework: u32) -> Option<u32> {
-        let idle = self
-            .nodes
-            .get(role)?
-            .clients
-            .get(&framework)
-            .is_none_or(|client| !client.subscribed && client.share.allocated.is_empty() && !client.active);
-        if !idle {
-            return None;
+    /// Whether a client neither subscribes nor holds scalars.
+    pub(crate) fn is_idle(&self, role: u32, framework: u32) -> bool {
+        let client = self.nodes.get(role).and_then(|node| node.clients.get(&framework));
+        client.is_some_and(|client| !client.subscribed && client.share.allocated.is_empty() && !client.active)
+    }
+
+    /// Forgets a client that neither subscribes nor holds anything, and the role if it was the last. Returns the number of
+    /// the top-level role when that went too.
+    pub(crate) fn forget_client(&mut self, role: u32, framework: u32) -> Option<u32> {
+        if let Some(client) = self.nodes[role].clients.remove(&framework) {
+            self.ranks.release(&client.id);
         }
-        self.nodes[role].clients.remove(&framework);
         self.prune(role)
     }
 
     /// Accounts amounts to the client only: for shared resources that others below hold as well.
-    pub(crate) fn charge_client(&mut self, role: u32, framework: u32, amounts: &Quantities, add: bool) {
+    pub(crate) fn charge_client(&mut self, role: u32, framework: u32, amounts: &Quantities, change: Change) {
         if let Some(client) = self.nodes[role].clients.get_mut(&framework) {
-            client.share.charge(amounts, add);
+            client.share.charge(amounts, change);
         }
     }
 
     /// Accounts amounts to the role itself, as a leaf.
-    pub(crate) fn charge_own(&mut self, role: u32, amounts: &Quantities, add: bool) {
-        self.nodes[role].own.charge(amounts, add);
+    pub(crate) fn charge_own(&mut self, role: u32, amounts: &Quantities, change: Change) {
+        self.nodes[role].own.charge(amounts, change);
     }
 
     /// Accounts amounts to the subtree of the role, not to those above.
-    pub(crate) fn charge_subtree(&mut self, role: u32, amounts: &Quantities, add: bool) {
-        self.nodes[role].subtree.charge(amounts, add);
+    pub(crate) fn charge_subtree(&mut self, role: u32, amounts: &Quantities, change: Change) {
+        self.nodes[role].subtree.charge(amounts, change);
     }
 
     /// Accounts amounts to a client, its role and all above. The orders are brought up to date by
     /// [`Roles::relist`].
-    pub(crate) fn charge(&mut self, role: u32, framework: u32, amounts: &Quantities, add: bool) {
-        self.charge_client(role, framework, amounts, add);
-        self.charge_own(role, amounts, add);
+    pub(crate) fn charge(&mut self, role: u32, framework: u32, amounts: &Quantities, change: Change) {
+        self.charge_client(role, framework, amounts, change);
+        self.charge_own(role, amounts, change);
         let mut at = Some(role);
         while let Some(index) = at {
             let node = &mut self.nodes[index];
-            node.subtree.charge(amounts, add);
+            node.subtree.charge(amounts, change);
             at = node.parent;
         }
     }
@@ -230,8 +266,8 @@ impl Roles {
             client_order.remove(&key);
         }
         if client.active {
-            let key = client.share.key(&self.cluster, 1.0, &client.id, framework);
-            client_order.insert(key.clone());
+            let key = client.share.key(&self.cluster, 1.0, client.rank, framework);
+            client_order.insert(key);
             client.listed = Some(key);
         }
     }
@@ -242,8 +278,8 @@ impl Roles {
             node.order.remove(&key);
         }
         if node.client_order.len() > 0 {
-            let key = node.own.key(&self.cluster, 1.0, &node.own_path, index);
-            node.order.insert(key.clone());
+            let key = node.own.key(&self.cluster, 1.0, node.own_rank, index);
+            node.order.insert(key);
             node.own_listed = Some(key);
         }
         self.relist_node(index);
@@ -255,8 +291,8 @@ impl Roles {
             let node = &mut self.nodes[index];
             let old = node.listed.take();
             let new = (node.order.len() > 0)
-                .then(|| node.subtree.key(&self.cluster, node.weight, &node.path, index));
-            node.listed.clone_from(&new);
+                .then(|| node.subtree.key(&self.cluster, node.weight, node.rank, index));
+            node.listed = new;
             at = node.parent;
             let order = match at {
                 Some(parent) => &mut self.nodes[parent].order,
@@ -328,12 +364,12 @@ impl Roles {
         for member in members {
             let node = &mut self.nodes[member];
             let key = if at == Some(member) {
-                let key = node.own.key(&self.cluster, 1.0, &node.own_path, member);
-                node.own_listed = Some(key.clone());
+                let key = node.own.key(&self.cluster, 1.0, node.own_rank, member);
+                node.own_listed = Some(key);
                 key
             } else {
-                let key = node.subtree.key(&self.cluster, node.weight, &node.path, member);
-                node.listed = Some(key.clone());
+                let key = node.subtree.key(&self.cluster, node.weight, node.rank, member);
+                node.listed = Some(key);
                 key
             };
             sorted.push(key);
@@ -359,13 +395,34 @@ impl Roles {
                 let Some(client) = clients.get_mut(&framework) else {
                     continue;
                 };
-                let key = client.share.key(&self.cluster, 1.0, &client.id, framework);
-                client.listed = Some(key.clone());
+                let key = client.share.key(&self.cluster, 1.0, client.rank, framework);
+                client.listed = Some(key);
                 client_order.insert(key);
             }
         }
         out.clear();
         out.extend(client_order.iter().take(limit).map(|key| key.index));
+    }
+
+    /// Those of `wanted` (role and framework) that are active in the role, in the order in which they are served.
+    pub(crate) fn wanted_frameworks(&self, role: u32, wanted: &BTreeSet<(u32, u32)>, out: &mut Vec<u32>) {
+        out.clear();
+        let clients = &self.nodes[role].clients;
+        let of_role = wanted.range((role, 0)..=(role, u32::MAX));
+        let active = of_role.filter_map(|(_, framework)| {
+            let client = clients.get(framework).filter(|client| client.active)?;
+            Some(client.share.key(&self.cluster, 1.0, client.rank, *framework))
+        });
+        let mut keys: Vec<Key> = active.collect();
+        keys.sort_unstable();
+        out.extend(keys.iter().map(|key| key.index));
+    }
+
+    /// Whether the role exists and somebody in it wants offers.
+    pub(crate) fn is_active(&self, role: u32) -> bool {
+        self.nodes
+            .get(role)
+            .is_some_and(|node| node.client_order.len() > 0)
     }
 
     /// All active roles in a random order: weighted at each level.

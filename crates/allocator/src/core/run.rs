@@ -1,6 +1,7 @@
 //! One allocation run.
 
 use super::allocator::Allocator;
+use super::marks::Seekers;
 use super::offered::Offered;
 use super::options::{FrameworkOptions, Sorter};
 use super::shrink::shrink;
@@ -54,23 +55,26 @@ impl Allocator {
         }
         self.hold = None;
         let mut due = self.marks.take_due(now);
-        due.retain(|ax| self.is_offerable(*ax));
+        due.retain(|(ax, _)| self.is_offerable(*ax));
         if due.is_empty() {
             return Vec::new();
         }
         due.shuffle(&mut self.rng);
         let rest = due.split_off(due.len().min(self.config.agents_per_run.max(1)));
-        self.marks.put_back(&rest, now);
-        let mut run = Run::default();
+        self.marks.put_back(rest, now);
+        let mut run = Run {
+            offers: Vec::with_capacity(due.len()),
+            ..Run::default()
+        };
         let required = self.quotas.required.clone();
         if !self.quotas.required.is_empty() {
-            for &ax in &due {
-                self.visit(ax, Stage::Guarantees, &mut run);
+            for (ax, wanted) in &due {
+                self.visit(*ax, wanted.as_deref(), Stage::Guarantees, &mut run);
             }
             due.shuffle(&mut self.rng);
         }
-        for &ax in &due {
-            self.visit(ax, Stage::FairShare, &mut run);
+        for (ax, wanted) in &due {
+            self.visit(*ax, wanted.as_deref(), Stage::FairShare, &mut run);
         }
         if self.quotas.required != required {
             // This run gave some of what was kept back for it: the rest is free for the next.
@@ -79,8 +83,8 @@ impl Allocator {
         run.offers
     }
 
-    /// Offers what can be offered of one agent.
-    fn visit(&mut self, ax: u32, stage: Stage, run: &mut Run) {
+    /// Offers what can be offered of one agent, to anybody or to those wanted.
+    fn visit(&mut self, ax: u32, wanted: Option<&Seekers>, stage: Stage, run: &mut Run) {
         if !self.worth_a_visit(ax, stage) {
             return;
         }
@@ -88,21 +92,30 @@ impl Allocator {
         let mut limit = FIRST_LOOK;
         loop {
             let mut roles = std::mem::take(&mut run.roles);
-            self.list_roles(limit, &mut roles);
+            self.list_roles(wanted, limit, &mut roles);
             let known = roles.len();
             let go_on = roles
                 .iter()
                 .skip(looked)
-                .all(|rx| self.visit_role(ax, *rx, stage, run));
+                .all(|rx| self.visit_role(ax, *rx, wanted, stage, run));
             run.roles = roles;
             if !go_on || known < limit {
                 break;
             }
             looked = known;
-            limit = usize::MAX;
+            limit = self.further(self.config.role_sorter, limit);
         }
         for (rx, fx) in run.charged.drain(..) {
             self.roles.relist(rx, fx);
+        }
+    }
+
+    /// How many to list after `limit` of them got nothing. A random order must not be drawn again, so its first look is
+    /// complete.
+    fn further(&self, sorter: Sorter, limit: usize) -> usize {
+        match sorter {
+            Sorter::Drf => limit.saturating_mul(8),
+            Sorter::Random => usize::MAX,
         }
     }
 
@@ -115,23 +128,51 @@ impl Allocator {
             && (self.own_minimums > 0 || is_allocatable(&agent.free, &self.config.min_allocatable))
     }
 
-    fn list_roles(&mut self, limit: usize, out: &mut Vec<u32>) {
+    fn list_roles(&mut self, wanted: Option<&Seekers>, limit: usize, out: &mut Vec<u32>) {
+        if let Some(wanted) = wanted {
+            let (first, last) = (wanted.first(), wanted.last());
+            if let (Some(&(rx, _)), Some(&(other, _))) = (first, last)
+                && rx == other
+            {
+                out.clear();
+                out.extend(self.roles.is_active(rx).then_some(rx));
+                return;
+            }
+        }
+        let limit = if wanted.is_some() { usize::MAX } else { limit };
         match self.config.role_sorter {
             Sorter::Drf => self.roles.leaves(limit, out),
-            // A second look must not draw again, so the first is complete.
             Sorter::Random => self.roles.leaves_at_random(&mut self.rng, out),
+        }
+        if let Some(wanted) = wanted {
+            out.retain(|rx| wanted.range((*rx, 0)..=(*rx, u32::MAX)).next().is_some());
         }
     }
 
-    fn list_frameworks(&mut self, rx: u32, limit: usize, out: &mut Vec<u32>) {
+    fn list_frameworks(&mut self, rx: u32, wanted: Option<&Seekers>, limit: usize, out: &mut Vec<u32>) {
         match self.config.framework_sorter {
-            Sorter::Drf => self.roles.frameworks(rx, limit, out),
-            Sorter::Random => self.roles.frameworks_at_random(rx, &mut self.rng, out),
+            Sorter::Drf => match wanted {
+                Some(wanted) => self.roles.wanted_frameworks(rx, wanted, out),
+                None => self.roles.frameworks(rx, limit, out),
+            },
+            Sorter::Random => {
+                self.roles.frameworks_at_random(rx, &mut self.rng, out);
+                if let Some(wanted) = wanted {
+                    out.retain(|fx| wanted.contains(&(rx, *fx)));
+                }
+            }
         }
     }
 
     /// Returns whether further roles may still get something.
-    fn visit_role(&mut self, ax: u32, rx: u32, stage: Stage, run: &mut Run) -> bool {
+    fn visit_role(
+        &mut self,
+        ax: u32,
+        rx: u32,
+        wanted: Option<&Seekers>,
+        stage: Stage,
+        run: &mut Run,
+    ) -> bool {
         if stage == Stage::Guarantees {
             let node = self.roles.node(rx);
             let top = self.quotas.top(node.top);
@@ -139,12 +180,14 @@ impl Allocator {
             if *top.name != *node.path || top.unsatisfied().is_empty() {
                 return true;
             }
+        } else if self.quotas.configured > 0 && self.own_minimums == 0 && !self.leaves_enough(ax, rx) {
+            return true;
         }
         let mut looked = 0;
         let mut limit = FIRST_LOOK;
         loop {
             let mut frameworks = std::mem::take(&mut run.frameworks);
-            self.list_frameworks(rx, limit, &mut frameworks);
+            self.list_frameworks(rx, wanted, limit, &mut frameworks);
             let known = frameworks.len();
             let mut go_on = true;
             for &fx in frameworks.iter().skip(looked) {
@@ -158,9 +201,46 @@ impl Allocator {
                 break;
             }
             looked = known;
-            limit = usize::MAX;
+            limit = self.further(self.config.framework_sorter, limit);
         }
         self.worth_a_visit(ax, stage)
+    }
+
+    /// Whether quota leaves a role enough of an agent for an offer to any framework in it; if not, the agent is looked at
+    /// again when quota may allow more.
+    fn leaves_enough(&mut self, ax: u32, rx: u32) -> bool {
+        let agent = &self.agents[ax];
+        let node = self.roles.node(rx);
+        let top = self.quotas.top(node.top);
+        let bound = !top.limits.is_empty() && *top.name == *node.path;
+        let (mut limited, mut most) = (false, Quantities::new());
+        for (name, free) in agent.quota_free.iter() {
+            let mut left = free;
+            if bound && let Some(limit) = top.limits.get(name) {
+                let consumed = top.reserved.get(name) + top.unreserved.get(name);
+                left = left.min(limit.minus_floor(consumed));
+            }
+            if !self.quotas.required.is_empty() {
+                let headroom = self.quotas.headroom.get(name);
+                left = left.min(headroom.minus_floor(self.quotas.required.get(name)));
+            }
+            limited |= left < free;
+            most.add_one(name, left);
+        }
+        if !limited {
+            return true;
+        }
+        for entry in agent.free.iter().filter(|entry| !is_quota_part(entry)) {
+            if entry.is_allocatable_to(&node.path) {
+                most.add_one(entry.name(), entry.value().quantity());
+            }
+        }
+        let enough = |sets: &[Quantities]| sets.is_empty() || sets.iter().any(|set| most.contains(set));
+        let enough = enough(&self.config.min_allocatable);
+        if !enough {
+            self.marks.limit(ax);
+        }
+        enough
     }
 
     /// Returns whether further frameworks of the role may still get something.
@@ -280,10 +360,8 @@ impl Allocator {
         rng: &mut impl Rng,
     ) -> Option<Cut> {
         if self.quotas.configured == 0 {
-            let resources =
-                available.filter(|entry| !is_quota_part(entry)) + &available.filter(is_quota_part);
             return Some(Cut {
-                resources,
+                resources: available.clone(),
                 limited: false,
             });
         }
@@ -357,18 +435,24 @@ impl Allocator {
 
     fn offer(&mut self, ax: u32, rx: u32, fx: u32, resources: &Resources, run: &mut Run) {
         let role = Arc::clone(&self.roles.node(rx).path);
-        let allocated = resources.allocate_shared(&role);
-        if self.agents[ax].traits.shared {
+        // As they are counted: what quota is not about comes first.
+        let allocated = resources.allocate_first(&role, |entry| !is_quota_part(entry));
+        let agent = &self.agents[ax];
+        if agent.traits.shared {
             *run.shared.entry(ax).or_default() += &resources.shared();
         }
-        self.take(ax, fx, rx, &allocated);
-        run.charged.push((rx, fx));
         run.offers.push(Offered {
             framework: self.frameworks[fx].id.clone(),
             role,
-            agent: self.agents[ax].id.clone(),
-            resources: allocated,
+            agent: agent.id.clone(),
+            resources: allocated.clone(),
         });
+        if resources.is_same(&agent.free) && !agent.traits.shared {
+            self.take_all(ax, fx, rx, allocated);
+        } else {
+            self.take(ax, fx, rx, &allocated);
+        }
+        run.charged.push((rx, fx));
     }
 }
 

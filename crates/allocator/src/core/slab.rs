@@ -44,6 +44,10 @@ impl<T> Slab<T> {
         self.items.get_mut(index as usize)?.as_mut()
     }
 
+    pub(crate) fn for_each(&mut self, change: impl FnMut(&mut T)) {
+        self.items.iter_mut().flatten().for_each(change);
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0u32..)
             .zip(&self.items)
