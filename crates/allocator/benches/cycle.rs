@@ -21,7 +21,8 @@ fn cluster((agents, frameworks): (usize, usize)) -> Allocator {
         agents_per_run: usize::MAX,
         ..Config::default()
     });
-    let total = Resources::parse("cpus:24;mem:4096;disk:4096;ports:[31000-32000]").expect("valid text");
+    // Each agent's own: nothing is shared that would not be in a cluster.
+    let total = || Resources::parse("cpus:24;mem:4096;disk:4096;ports:[31000-32000]").expect("valid text");
     let options = AgentOptions {
         multi_role: true,
         hierarchical_role: true,
@@ -42,7 +43,7 @@ fn cluster((agents, frameworks): (usize, usize)) -> Allocator {
     }
     for index in 0..agents {
         let id = AgentId::from(format!("agent-{index:05}"));
-        allocator.add_agent(&id, options.clone(), total.clone(), &[], START);
+        allocator.add_agent(&id, options.clone(), total(), &[], START);
     }
     allocator
 }
