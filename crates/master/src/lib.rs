@@ -22,4 +22,5 @@ mod server;
 
 pub use error::Error;
 pub use flags::{Flags, Parsed};
+pub use registrar::registry_operation;
 pub use server::Server;

@@ -249,7 +249,7 @@ impl Worker {
         let operations: Vec<Operation> = group
             .iter()
             .flat_map(|(operations, _)| operations)
-            .map(operation)
+            .map(registry_operation)
             .collect();
         let Some(registrar) = &mut self.registrar else {
             for (_, done) in &group {
@@ -330,7 +330,7 @@ impl Metrics {
 }
 
 /// The core's operation as the store knows it.
-fn operation(operation: &RegistryOperation) -> Operation {
+pub fn registry_operation(operation: &RegistryOperation) -> Operation {
     match operation {
         RegistryOperation::AdmitAgent { info } => Operation::AdmitAgent {
             info: (**info).clone(),

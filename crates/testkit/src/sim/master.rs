@@ -275,7 +275,7 @@ impl World {
     }
 
     fn write_registry(&mut self, operations: Vec<RegistryOperation>) {
-        let operations: Vec<Operation> = operations.into_iter().map(operation).collect();
+        let operations: Vec<Operation> = operations.iter().map(master::registry_operation).collect();
         let Some(registrar) = &mut self.master.registrar else {
             return;
         };
@@ -401,22 +401,4 @@ impl World {
 pub(crate) fn observer(upid: &Upid) -> Option<ObserverId> {
     let number = upid.id().strip_prefix("slave-observer(")?.strip_suffix(')')?;
     number.parse().ok().map(ObserverId)
-}
-
-fn operation(operation: RegistryOperation) -> Operation {
-    let agent = |id: &AgentId| v1::AgentId {
-        value: id.as_str().to_owned(),
-    };
-    match operation {
-        RegistryOperation::AdmitAgent { info } => Operation::AdmitAgent { info: *info },
-        RegistryOperation::UpdateAgent { info } => Operation::UpdateAgent { info: *info },
-        RegistryOperation::MarkUnreachable { id, at } => Operation::MarkUnreachable { id: agent(&id), at },
-        RegistryOperation::MarkReachable { info } => Operation::MarkReachable { info: *info },
-        RegistryOperation::RemoveAgent { id } => Operation::RemoveAgent { id: agent(&id) },
-        RegistryOperation::MarkGone { id, at } => Operation::MarkGone { id: agent(&id), at },
-        RegistryOperation::Prune { unreachable, gone } => Operation::Prune {
-            unreachable: unreachable.iter().map(agent).collect(),
-            gone: gone.iter().map(agent).collect(),
-        },
-    }
 }
