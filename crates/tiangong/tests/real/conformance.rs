@@ -9,10 +9,6 @@ use crate::support::{program, shared, skip};
 const DIFFERENT: &[(&str, &str)] = &[
     ("op-reserve", "reservations cannot be changed yet"),
     (
-        "scheduler-events",
-        "the RESCIND in it follows from the operations above",
-    ),
-    (
         "bad-v0-state-jsonp2",
         "a text that holds the commit it was built from, which can only be equal in the same build",
     ),
