@@ -83,16 +83,18 @@ impl Master {
         let latest = update
             .latest_state
             .and_then(|state| TaskState::try_from(state).ok());
-        if self
-            .state
-            .task(&framework, &id)
-            .is_none_or(|task| task.agent != agent)
-        {
+        let known = self.state.task(&framework, &id);
+        let Some(task) = known.filter(|task| task.agent == agent) else {
             self.counters.invalid_status_updates += 1;
             self.tell_forwarded(&framework, status, original, out);
             return;
+        };
+        // Only a master says what is out of sight. An executor that says it of its own task still has what the task holds.
+        let mut state = latest.unwrap_or_else(|| status.state());
+        if is_unreachable(state) {
+            state = task.state();
         }
-        let status = self.apply_status(&framework, &id, status, latest, out);
+        let status = self.apply_status(&framework, &id, status, Some(state), out);
         if self.tell_forwarded(&framework, status, original, out) {
             self.counters.valid_status_updates += 1;
         } else {
@@ -138,10 +140,12 @@ impl Master {
             return status;
         };
         let before = task.state();
-        let state = if is_terminal(before) {
+        let next = latest.unwrap_or_else(|| status.state());
+        // What a task has given back, it does not get again.
+        let state = if is_terminal(before) || (!holds(before) && holds(next)) {
             before
         } else {
-            latest.unwrap_or_else(|| status.state())
+            next
         };
         let news = task
             .message

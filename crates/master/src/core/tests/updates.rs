@@ -6,7 +6,7 @@ use proto::v1::scheduler::event::Type as Told;
 use proto::v1::{self, TaskState};
 
 use super::support::*;
-use crate::core::{AgentBound, AgentMessage, Input, StreamId};
+use crate::core::{AgentBound, AgentId, AgentMessage, Input, StreamId};
 
 #[test]
 fn an_update_reaches_scheduler_and_subscribers() {
@@ -63,6 +63,35 @@ fn the_first_terminal_state_stays() {
         bench.master.counters().task_transitions.is_empty(),
         "it had no reason"
     );
+}
+
+#[test]
+fn no_executor_frees_what_its_task_holds_by_saying_it_is_unreachable() {
+    let (mut bench, agent, framework) = Bench::running("t");
+    bench.update(&framework, &agent, "t", TaskState::TaskRunning, 1);
+    let held = bench.master.state().agents[&agent].used.clone();
+    let out = bench.update(&framework, &agent, "t", TaskState::TaskUnreachable, 2);
+    assert_eq!(statuses(&out).len(), 1, "the scheduler is told what was said");
+    assert_eq!(bench.state_of(&framework, "t"), Some(TaskState::TaskRunning));
+    assert_eq!(bench.master.state().agents[&agent].used, held);
+    bench.update(&framework, &agent, "t", TaskState::TaskRunning, 3);
+    assert_eq!(bench.master.check(), Ok(()));
+    bench.update(&framework, &agent, "t", TaskState::TaskFinished, 4);
+    assert!(bench.master.state().agents[&agent].used.is_empty());
+}
+
+#[test]
+fn a_task_that_came_back_out_of_sight_holds_nothing_until_it_ends() {
+    let mut bench = Bench::new();
+    let framework = bench.framework(1);
+    let agent = AgentId::from("other-S0");
+    let task = listed_task(&framework, &agent, "t", TaskState::TaskUnreachable);
+    bench.reregister(&agent, vec![task], &[&framework]);
+    for (uuid, state) in [(1, TaskState::TaskRunning), (2, TaskState::TaskFinished)] {
+        bench.update(&framework, &agent, "t", state, uuid);
+        assert_eq!(bench.master.check(), Ok(()));
+    }
+    assert_eq!(bench.state_of(&framework, "t"), Some(TaskState::TaskFinished));
 }
 
 #[test]
