@@ -126,8 +126,10 @@ impl Request {
     }
 
     /// The function that the client wants its JSON wrapped in.
+    ///
+    /// Compat: `jsonp=` is a call of nothing, `({...})` without a name, as Mesos has it.
     pub fn jsonp(&self) -> Option<&str> {
-        self.query.get("jsonp").filter(|name| !name.is_empty())
+        self.query.get("jsonp")
     }
 }
 

@@ -113,15 +113,27 @@ fn read(files: &Files, request: &Request) -> Result<Response, FilesError> {
         ));
     };
     let found = files.read(path, start, usize::try_from(length).ok())?;
-    // Bytes that are no text would make no JSON.
-    let data = String::from_utf8_lossy(&found.data);
+    let Ok(data) = std::str::from_utf8(&found.data) else {
+        return Ok(Response::json(raw_answer(&found.data, start), request.jsonp()));
+    };
     Ok(Response::json_value(
-        &ReadAnswer {
-            data: &data,
-            offset: start,
-        },
+        &ReadAnswer { data, offset: start },
         request.jsonp(),
     ))
+}
+
+/// Compat: Mesos's writer passes bytes on that are no text. What comes out is no strict JSON, but lenient readers (web
+/// pages among them) take it, and count what they have read as it is in the file.
+fn raw_answer(data: &[u8], offset: u64) -> Vec<u8> {
+    let mut json = b"{\"data\":\"".to_vec();
+    for part in data.utf8_chunks() {
+        let text = serde_json::to_string(part.valid()).unwrap_or_default();
+        // Without the quotes.
+        json.extend_from_slice(text.get(1..text.len() - 1).unwrap_or_default().as_bytes());
+        json.extend_from_slice(part.invalid());
+    }
+    json.extend_from_slice(format!("\",\"offset\":{offset}}}").as_bytes());
+    json
 }
 
 fn download(files: &Files, request: &Request) -> Result<Response, FilesError> {
@@ -158,4 +170,17 @@ pub(in crate::builtin) fn start(runtime: &Runtime) -> Result<(), Error> {
             },
         )
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_passed_on() {
+        assert_eq!(
+            raw_answer(b"a\"\xff\n\xc3\xa4\x80", 7),
+            b"{\"data\":\"a\\\"\xff\\n\xc3\xa4\x80\",\"offset\":7}"
+        );
+    }
 }
