@@ -252,14 +252,18 @@ impl Stream {
         Some(serde_json::from_slice(&chunk[feed + 1..]).unwrap())
     }
 
-    /// The next event of that type; others are passed over.
+    /// The next event of that type; others, which go on for ever with heartbeats, are passed over for a while.
     pub(crate) async fn event_of(&mut self, kind: &str) -> Value {
-        loop {
-            let event = self.event().await.expect("the stream ended");
-            if event["type"] == kind {
-                return event;
+        let found = async {
+            loop {
+                let event = self.event().await.expect("the stream ended");
+                if event["type"] == kind {
+                    return event;
+                }
             }
-        }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("no {kind} in time"))
     }
 }
 
