@@ -45,4 +45,32 @@ pub const TARGETS: &[Target] = &[
         name: "master_core",
         run: targets::master_core::run,
     },
+    Target {
+        name: "authentication",
+        run: targets::authentication::run,
+    },
+    Target {
+        name: "checkpoint",
+        run: targets::checkpoint::run,
+    },
+    Target {
+        name: "executor_calls",
+        run: targets::executor_calls::run,
+    },
+    Target {
+        name: "files",
+        run: targets::files::run,
+    },
+    Target {
+        name: "flags",
+        run: targets::flags::run,
+    },
+    Target {
+        name: "registry",
+        run: targets::registry::run,
+    },
+    Target {
+        name: "registry_file",
+        run: targets::registry_file::run,
+    },
 ];

@@ -15,16 +15,16 @@ use super::source::Source;
 /// Steps of one run.
 const STEPS: usize = 300;
 
-struct World {
+pub(super) struct World {
     agent: Agent,
     now: Time,
     requests: u64,
     written: u64,
-    launched: Vec<(ContainerId, Run)>,
-    streams: Vec<StreamId>,
-    tasks: Vec<v1::TaskInfo>,
+    pub(super) launched: Vec<(ContainerId, Run)>,
+    pub(super) streams: Vec<StreamId>,
+    pub(super) tasks: Vec<v1::TaskInfo>,
     updates: Vec<internal::StatusUpdate>,
-    over: bool,
+    pub(super) over: bool,
 }
 
 /// The bytes are a script.
@@ -39,11 +39,11 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-fn upid(id: &str, port: u16) -> Upid {
+pub(super) fn upid(id: &str, port: u16) -> Upid {
     Upid::new(id, SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), port))
 }
 
-fn master() -> Upid {
+pub(super) fn master() -> Upid {
     upid("master", 5050)
 }
 
@@ -63,7 +63,7 @@ fn allocated(text: &str) -> Vec<v1::Resource> {
     resources
 }
 
-fn agent_id() -> v1::AgentId {
+pub(super) fn agent_id() -> v1::AgentId {
     v1::AgentId {
         value: "S0".to_owned(),
     }
@@ -76,7 +76,7 @@ fn framework_id(number: usize) -> v1::FrameworkId {
 }
 
 impl World {
-    fn new(source: &mut Source<'_>) -> Self {
+    pub(super) fn new(source: &mut Source<'_>) -> Self {
         let info = v1::AgentInfo {
             hostname: "host".to_owned(),
             resources: parse("cpus:4;mem:1024"),
@@ -100,7 +100,7 @@ impl World {
         world
     }
 
-    fn step(&mut self, input: Input) {
+    pub(super) fn step(&mut self, input: Input) {
         let mut out = Vec::new();
         self.agent.step(self.now, input, &mut out);
         for output in out {
@@ -158,7 +158,7 @@ impl World {
         self.step(Input::Detected(Some(info)));
     }
 
-    fn hear(&mut self, from: Upid, message: Received) {
+    pub(super) fn hear(&mut self, from: Upid, message: Received) {
         self.step(Input::Message { from, message });
     }
 
@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    fn pass(&mut self, source: &mut Source<'_>) {
+    pub(super) fn pass(&mut self, source: &mut Source<'_>) {
         self.now += Duration::from_millis(1 << source.below(21));
         for _ in 0..100 {
             match self.agent.deadline() {
@@ -214,7 +214,7 @@ impl World {
         }
     }
 
-    fn run_task(&mut self, source: &mut Source<'_>) {
+    pub(super) fn run_task(&mut self, source: &mut Source<'_>) {
         let framework = source.below(2);
         let custom = source.bool();
         let task = v1::TaskInfo {
@@ -298,7 +298,7 @@ impl World {
         }
     }
 
-    fn call(&mut self, call: Call) {
+    pub(super) fn call(&mut self, call: Call) {
         self.requests += 1;
         let stream = StreamId(self.requests);
         if call.r#type() == call::Type::Subscribe {
@@ -312,7 +312,7 @@ impl World {
         });
     }
 
-    fn executor_calls(&mut self, source: &mut Source<'_>) {
+    pub(super) fn executor_calls(&mut self, source: &mut Source<'_>) {
         let (launched, tasks) = (self.launched.clone(), self.tasks.clone());
         let Some((_, run)) = source.pick(&launched) else {
             return;
@@ -350,13 +350,13 @@ impl World {
         self.call(call);
     }
 
-    fn raw_call(&mut self, source: &mut Source<'_>) {
+    pub(super) fn raw_call(&mut self, source: &mut Source<'_>) {
         if let Some(call) = source.message::<Call>() {
             self.call(call);
         }
     }
 
-    fn container_fares(&mut self, source: &mut Source<'_>) {
+    pub(super) fn container_fares(&mut self, source: &mut Source<'_>) {
         let launched = self.launched.clone();
         let Some((container, _)) = source.pick(&launched) else {
             return;
@@ -382,7 +382,7 @@ impl World {
         self.step(input);
     }
 
-    fn driver_registers(&mut self, source: &mut Source<'_>) {
+    pub(super) fn driver_registers(&mut self, source: &mut Source<'_>) {
         let launched = self.launched.clone();
         let Some((_, run)) = source.pick(&launched) else {
             return;
@@ -398,7 +398,7 @@ impl World {
         self.hear(upid("executor(1)", 7000), Received::RegisterExecutor(message));
     }
 
-    fn acknowledge(&mut self, source: &mut Source<'_>) {
+    pub(super) fn acknowledge(&mut self, source: &mut Source<'_>) {
         let updates = self.updates.clone();
         let Some(update) = source.pick(&updates) else {
             return;
@@ -412,7 +412,7 @@ impl World {
         self.hear(master(), Received::StatusUpdateAcknowledgement(message));
     }
 
-    fn kill(&mut self, source: &mut Source<'_>) {
+    pub(super) fn kill(&mut self, source: &mut Source<'_>) {
         let message = internal::KillTaskMessage {
             framework_id: framework_id(source.below(2)),
             task_id: v1::TaskId {

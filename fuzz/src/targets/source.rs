@@ -25,6 +25,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// A number of two bytes.
+    pub(crate) fn number(&mut self) -> usize {
+        usize::from(self.byte()) << 8 | usize::from(self.byte())
+    }
+
     /// A number below `most`, which is not 0.
     pub(crate) fn below(&mut self, most: usize) -> usize {
         usize::from(self.byte()) % most
@@ -45,6 +50,14 @@ impl<'a> Source<'a> {
     /// So many bytes as the next byte says, at most what there is.
     pub(crate) fn bytes(&mut self) -> Bytes {
         let count = usize::from(self.byte()).min(self.0.len());
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        Bytes::copy_from_slice(taken)
+    }
+
+    /// At most seven bytes.
+    pub(crate) fn short(&mut self) -> Bytes {
+        let count = self.below(8).min(self.0.len());
         let (taken, rest) = self.0.split_at(count);
         self.0 = rest;
         Bytes::copy_from_slice(taken)
