@@ -11,21 +11,27 @@ pub const DEFAULT_PORT: u16 = 5050;
 /// Longest text accepted as an address, in bytes.
 const MAX_TEXT: usize = 4096;
 
-/// Host and port of an HTTP server; the host is a name, an IPv4 or an IPv6 address (without brackets).
+/// Host and port of an HTTP server, and whether TLS is spoken there; the host is a name, an IPv4 or an IPv6 address
+/// (without brackets).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     host: String,
     port: u16,
+    https: bool,
 }
 
 impl Address {
-    /// An address from its parts. A host in brackets loses them.
+    /// A plain HTTP address from its parts. A host in brackets loses them.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         let mut host = host.into();
         if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             host = inner.to_owned();
         }
-        Self { host, port }
+        Self {
+            host,
+            port,
+            https: false,
+        }
     }
 
     /// The host: a name or an IP address.
@@ -38,40 +44,70 @@ impl Address {
         self.port
     }
 
+    /// The same host and port, by TLS.
+    #[must_use]
+    pub fn with_https(self) -> Self {
+        Self { https: true, ..self }
+    }
+
+    /// Whether TLS is spoken there.
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// What a `Host` header says.
+    pub(crate) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
+    }
+
     /// The address a `Location` header names (`master-http.md` section 2): absolute, protocol-relative as
-    /// Mesos writes it (`//host:port/path`), or a bare path, which stays on `base`.
+    /// Mesos writes it (`//host:port/path`), which keeps the scheme of `base`, or a bare path, which stays on `base`.
+    /// Who speaks TLS is not sent to plain text: an absolute `http://` after `https://` is refused.
     ///
     /// # Errors
     /// [`Error::Address`] when the header names no address this client can reach.
     pub fn from_location(location: &str, base: &Self) -> Result<Self, Error> {
         match location.strip_prefix("//") {
-            Some(rest) => parse(rest, location),
+            Some(rest) => parse(rest, location).map(|address| Self {
+                https: base.https,
+                ..address
+            }),
             None if location.starts_with('/') => Ok(base.clone()),
-            None => location.parse(),
+            None => match location.parse::<Self>()? {
+                plain if base.https && !plain.https => {
+                    Err(flaw(location, "it leads from https:// to plain text"))
+                }
+                address => Ok(address),
+            },
         }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        let scheme = if self.https { "https://" } else { "" };
+        write!(f, "{scheme}{}", self.authority())
     }
 }
 
 impl FromStr for Address {
     type Err = Error;
 
-    /// Reads `host`, `host:port`, `master@host:port` or `http://host:port/any/path`; the path is ignored and
-    /// the port is 5050 when absent.
+    /// Reads `host`, `host:port`, `master@host:port`, or `http://host:port/any/path` and the same with `https://`; the
+    /// path is ignored and the port is 5050 when absent.
     fn from_str(text: &str) -> Result<Self, Error> {
         let trimmed = text.trim();
         match trimmed.split_once("://") {
             None => parse(trimmed, text),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => parse(rest, text),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
+                parse(rest, text).map(Self::with_https)
+            }
             Some((scheme, _)) => Err(flaw(text, &format!("scheme {scheme}:// is not supported here"))),
         }
     }
@@ -173,18 +209,37 @@ mod tests {
     }
 
     #[test]
+    fn https_is_kept_and_shown() {
+        let secure: Address = "HTTPS://m1:5443/api/v1".parse().expect("an address");
+        assert_eq!(secure, Address::new("m1", 5443).with_https());
+        assert_eq!(secure.to_string(), "https://m1:5443");
+        assert_eq!(secure.authority(), "m1:5443");
+        assert_eq!(
+            "https://[::1]:1"
+                .parse::<Address>()
+                .expect("an address")
+                .to_string(),
+            "https://[::1]:1"
+        );
+    }
+
+    #[test]
+    fn no_redirect_leads_from_https_to_plain_text() {
+        let base = Address::new("m1", 5050).with_https();
+        let at = |location| Address::from_location(location, &base).ok();
+        assert_eq!(
+            at("//m2:5051/api/v1"),
+            Some(Address::new("m2", 5051).with_https())
+        );
+        assert_eq!(at("/api/v1"), Some(base.clone()));
+        assert_eq!(at("https://m3:1/x"), Some(Address::new("m3", 1).with_https()));
+        assert_eq!(at("http://m3:1/x"), None);
+    }
+
+    #[test]
     fn addresses_that_are_none() {
         for text in [
-            "",
-            "http://",
-            ":5050",
-            "m1:0",
-            "m1:65536",
-            "m1:x",
-            "[::1",
-            "[::1]x",
-            "zk://a/b",
-            "https://m1",
+            "", "http://", ":5050", "m1:0", "m1:65536", "m1:x", "[::1", "[::1]x", "zk://a/b", "ftp://m1",
             "a b:1",
         ] {
             check(text, None);

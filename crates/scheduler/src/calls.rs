@@ -142,9 +142,7 @@ impl Caller {
             .filter(|(address, kept)| address == to && !kept.is_closed());
         let mut connection = match kept {
             Some((_, connection)) => connection,
-            None => Connection::open(to, self.common.connect_timeout)
-                .await
-                .map_err(Attempt::Again)?,
+            None => Connection::open(to, &self.common).await.map_err(Attempt::Again)?,
         };
         let limit = self.options.policy.answer_timeout;
         let response = match timeout(limit, connection.post(self.path, &self.common, None, body)).await {

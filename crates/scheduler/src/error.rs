@@ -24,6 +24,9 @@ pub enum Error {
         /// The system's words.
         reason: String,
     },
+    /// TLS cannot be set up: a file is missing or of no use.
+    #[error("failed to set up TLS: {0}")]
+    Tls(String),
     /// The connection broke while a request or its answer was under way.
     #[error("the connection to {to} broke: {reason}")]
     Broken {

@@ -274,7 +274,7 @@ async fn open(
     body: Bytes,
     max_record: usize,
 ) -> Result<Opened, Error> {
-    let mut connection = Connection::open(&to, common.connect_timeout).await?;
+    let mut connection = Connection::open(&to, &common).await?;
     let response = connection
         .post(path, &common, None, body)
         .await

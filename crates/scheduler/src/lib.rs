@@ -68,6 +68,7 @@
 //! |---|---|
 //! | the wait for a connection, an answer, the first event, a heartbeat, a call | [`Options::connect_timeout`], [`Policy`], [`Options::call_timeout`] |
 //! | the size of a record or an answer | [`Options::max_record`], [`Options::max_answer`] |
+//! | whom `https://` trusts | [`Options::tls`] |
 //! | redirects, pauses, attempts | [`Policy`] |
 //! | what is read ahead | nothing is: a slow reader holds the master back |
 //!
@@ -85,6 +86,7 @@ mod framework;
 pub mod operator;
 mod options;
 mod records;
+mod tls;
 mod transport;
 
 pub use crate::core::Policy;
@@ -93,4 +95,5 @@ pub use detector::{MasterDetector, Masters, StaticMasters};
 pub use error::{Error, Wait};
 pub use framework::{Calls, Registration, Scheduler, Signal};
 pub use options::Options;
+pub use tls::{Tls, TlsSettings};
 pub use transport::Credential;

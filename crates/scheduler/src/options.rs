@@ -1,9 +1,11 @@
 //! What every client can be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::ContentType;
 
+use crate::Tls;
 use crate::core::Policy;
 use crate::transport::{Common, Credential};
 
@@ -15,7 +17,9 @@ pub struct Options {
     pub content_type: ContentType,
     /// Sent with each request when set.
     pub credential: Option<Credential>,
-    /// The limit for a TCP connection. Default 5 s.
+    /// How `https://` addresses are spoken to. Default: the system's authorities are trusted.
+    pub tls: Option<Arc<Tls>>,
+    /// The limit for a TCP connection, with the handshake of TLS. Default 5 s.
     pub connect_timeout: Duration,
     /// The limit for one call, with its redirects and retries. Default 30 s.
     pub call_timeout: Duration,
@@ -35,6 +39,7 @@ impl Default for Options {
         Self {
             content_type: ContentType::Protobuf,
             credential: None,
+            tls: None,
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(30),
             max_record: 256 * 1024 * 1024,
@@ -51,6 +56,7 @@ impl Options {
             content_type: self.content_type,
             credential: self.credential.clone(),
             connect_timeout: self.connect_timeout,
+            tls: self.tls.clone(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! HTTP/1.1 to one server, on hyper: every wait has a limit, every body a bound.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,13 +12,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use proto::ContentType;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::core::Answer;
 use crate::error::Wait;
-use crate::{Address, Error};
+use crate::{Address, Error, Tls};
 
 /// Most bytes of an answer's head, and of what is read from the socket at once.
 const MAX_HEAD: usize = 128 * 1024;
@@ -52,6 +54,8 @@ pub(crate) struct Common {
     pub(crate) content_type: ContentType,
     pub(crate) credential: Option<Credential>,
     pub(crate) connect_timeout: Duration,
+    /// For `https://`; the system's authorities are trusted when unset.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 /// One connection, closed when dropped.
@@ -86,24 +90,42 @@ impl Undone {
 }
 
 impl Connection {
-    /// Connects, within the limit.
-    pub(crate) async fn open(to: &Address, limit: Duration) -> Result<Self, Error> {
+    /// Connects, within the limit; by TLS to an address that wants it.
+    pub(crate) async fn open(to: &Address, common: &Common) -> Result<Self, Error> {
+        let limit = common.connect_timeout;
         let connecting = async {
             let socket = TcpStream::connect((to.host(), to.port()))
                 .await
                 .map_err(|error| refused(to, &error))?;
             socket.set_nodelay(true).map_err(|error| refused(to, &error))?;
-            let mut builder = http1::Builder::new();
-            builder.max_buf_size(MAX_HEAD);
-            builder
-                .handshake(TokioIo::new(socket))
-                .await
-                .map_err(|error| refused(to, &error))
+            if !to.is_https() {
+                return Self::over(to, socket).await;
+            }
+            let tls = match &common.tls {
+                Some(tls) => Arc::clone(tls),
+                None => Tls::system()?,
+            };
+            let secured = tls.secure(to.host(), socket).await;
+            Self::over(to, secured.map_err(|error| refused(to, &error))?).await
         };
-        let (sender, connection) = timeout(limit, connecting).await.map_err(|_| Error::TimedOut {
-            what: Wait::Connection,
-            limit,
-        })??;
+        timeout(limit, Box::pin(connecting))
+            .await
+            .map_err(|_| Error::TimedOut {
+                what: Wait::Connection,
+                limit,
+            })?
+    }
+
+    async fn over(
+        to: &Address,
+        socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Self, Error> {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MAX_HEAD);
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(socket))
+            .await
+            .map_err(|error| refused(to, &error))?;
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("connection ended: {error}");
@@ -162,7 +184,7 @@ fn request(
     let mut builder = Request::builder()
         .method(Method::POST)
         .uri(path)
-        .header(header::HOST, to.to_string())
+        .header(header::HOST, to.authority())
         .header(
             header::USER_AGENT,
             concat!("tiangong/", env!("CARGO_PKG_VERSION")),

@@ -37,6 +37,15 @@ const FORBIDDEN_IN_CORES: &[&str] = &[
     "process::Clock",
 ];
 
+/// Where the bytes of a secret are looked at: to make a proof of them. Anything else compares by `Secret::matches`, whose
+/// time tells nothing.
+const PROOFS: &[&str] = &[
+    "auth/src/cram_md5/authenticatee.rs",
+    "auth/src/cram_md5/authenticator.rs",
+    "auth/src/jwt.rs",
+    "auth/src/secret.rs",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
@@ -114,6 +123,31 @@ fn cores_touch_nothing_outside() {
         }
     }
     assert!(seen > 0, "there are cores to check");
+}
+
+#[test]
+fn secrets_are_compared_in_one_way_only() {
+    let mut seen = Vec::new();
+    for file in rust_files(&root().join("crates")) {
+        let text = std::fs::read_to_string(&file).expect("a source file is readable");
+        let name = file
+            .strip_prefix(root().join("crates"))
+            .expect("below the folder");
+        let name = name.to_string_lossy().into_owned();
+        let tests = name.contains("/tests/") || name.ends_with("_tests.rs") || name.ends_with("/tests.rs");
+        let looks = code_lines(&text).any(|(_, line)| line.contains("expose()"));
+        if looks && !tests {
+            assert!(PROOFS.contains(&name.as_str()), "{name} looks into secrets");
+            seen.push(name);
+        }
+    }
+    assert!(seen.len() > 1, "there are proofs to check");
+    let secret = root().join("crates/auth/src/secret.rs");
+    let secret = std::fs::read_to_string(secret).expect("a source file is readable");
+    assert!(
+        secret.contains("self.0.ct_eq(other)") && !secret.contains("derive(Clone, PartialEq"),
+        "a secret compares in constant time, by `==` as well"
+    );
 }
 
 #[test]

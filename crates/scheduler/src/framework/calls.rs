@@ -83,7 +83,7 @@ impl Calls {
                 done => return done.map_err(Undone::into_error),
             }
         }
-        let connection = Connection::open(&session.to, self.common.connect_timeout).await?;
+        let connection = Connection::open(&session.to, &self.common).await?;
         self.post(line, Line { session, connection }, body)
             .await
             .map_err(Undone::into_error)

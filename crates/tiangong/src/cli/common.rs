@@ -1,13 +1,14 @@
 //! What the client commands share: where the master is, tables, errors, exit codes.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use owo_colors::OwoColorize as _;
 use proto::{ContentType, v1};
 use scheduler::operator::Client;
-use scheduler::{Credential, Error, Options, StaticMasters, Wait};
+use scheduler::{Address, Credential, Error, Options, StaticMasters, Tls, TlsSettings, Wait};
 
 /// The command could not do what was asked.
 pub(crate) const FAILED: u8 = 1;
@@ -41,6 +42,16 @@ pub(crate) struct Master {
         value_parser = read_secret
     )]
     secret_file: Option<Secret>,
+    /// Authorities whose certificates are trusted for https://, in PEM
+    /// [default: as LIBPROCESS_SSL_* say, else the system's]
+    #[arg(long, env = "TIANGONG_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Certificate to show where https:// wants one, in PEM; needs --key-file
+    #[arg(long, env = "TIANGONG_CERT_FILE", value_name = "FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+    /// Private key of --cert-file, in PEM
+    #[arg(long, env = "TIANGONG_KEY_FILE", value_name = "FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
 }
 
 /// A secret that was read from a file; not to be shown.
@@ -75,7 +86,13 @@ impl Master {
 
     /// The list of masters.
     pub(crate) fn detector(&self) -> Result<Arc<StaticMasters>, Error> {
-        StaticMasters::parse(&self.text()).map(Arc::new)
+        masters(&self.text(), environment_tls()?.is_some())
+    }
+
+    /// Whether masters are spoken to by TLS, and so the agents that they name.
+    pub(crate) fn is_secure(&self) -> bool {
+        let secure = environment_tls().is_ok_and(|settings| settings.is_some());
+        addresses(&self.text(), secure).is_ok_and(|list| list.iter().any(Address::is_https))
     }
 
     /// Who asks, if that is to be proven.
@@ -88,19 +105,62 @@ impl Master {
     }
 
     /// What every client is told.
-    pub(crate) fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Result<Options, Error> {
         let mut options = Options::default();
         options.credential = self.credential();
-        options
+        options.tls = self.tls()?;
+        Ok(options)
+    }
+
+    /// How https:// is spoken; none: as the system trusts.
+    fn tls(&self) -> Result<Option<Arc<Tls>>, Error> {
+        let mut settings = environment_tls()?;
+        if let Some(path) = &self.ca_file {
+            let settings = settings.get_or_insert_default();
+            settings.ca_file = Some(path.clone());
+            settings.ca_dir = None;
+            settings.verify = true;
+        }
+        if let Some((certificate, key)) = self.cert_file.as_ref().zip(self.key_file.as_ref()) {
+            settings.get_or_insert_default().identity = Some((certificate.clone(), key.clone()));
+        }
+        settings.as_ref().map(Tls::load).transpose()
     }
 
     /// A client for one question: it gives up after a few attempts.
     pub(crate) fn client(&self, content_type: ContentType) -> Result<Client, Error> {
-        let mut options = self.options();
+        let mut options = self.options()?;
         options.content_type = content_type;
         options.policy.max_attempts = Some(3);
         Ok(Client::new(self.detector()?, options))
     }
+}
+
+/// What `LIBPROCESS_SSL_*` say to clients.
+pub(crate) fn environment_tls() -> Result<Option<TlsSettings>, Error> {
+    // Variables that are no text are none of these.
+    let vars = std::env::vars_os();
+    TlsSettings::from_vars(
+        vars.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
+}
+
+/// A list of masters; with `secure`, those without a scheme are spoken to by TLS.
+pub(crate) fn masters(list: &str, secure: bool) -> Result<Arc<StaticMasters>, Error> {
+    addresses(list, secure).map(StaticMasters::new).map(Arc::new)
+}
+
+fn addresses(list: &str, secure: bool) -> Result<Vec<Address>, Error> {
+    let list = scheduler::parse_list(list)?.into_iter().zip(entries(list));
+    let secured = list.map(|(address, text)| match text.contains("://") {
+        false if secure => address.with_https(),
+        _ => address,
+    });
+    Ok(secured.collect())
+}
+
+fn entries(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').filter(|entry| !entry.trim().is_empty())
 }
 
 /// Why a command ended early.
@@ -174,7 +234,10 @@ pub(crate) fn explain(error: &Error, master: &Master) -> String {
             "the master wants to know who asks: --principal and --secret-file tell it"
         }
         Error::Refused { status: 403, .. } => "the master does not allow it",
-        Error::Address { .. } => "--master takes host:port, or several with commas between",
+        Error::Address { .. } => {
+            "--master takes host:port or https://host:port, or several with commas between"
+        }
+        Error::Tls(_) => "--ca-file names the authorities to trust, --cert-file and --key-file what to show",
         _ => "",
     };
     match advice {
@@ -280,6 +343,16 @@ mod tests {
         assert_eq!(amount(&resources, "mem"), "128");
         assert_eq!(amount(&resources, "disk"), "0");
         assert_eq!(amount(&[scalar("mem", 100.0)], "mem"), "100");
+    }
+
+    #[test]
+    fn masters_without_a_scheme_are_reached_as_the_environment_says() {
+        let list = |secure| {
+            let list = addresses("a:1, http://b:2,https://c:3", secure).expect("addresses");
+            list.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(list(false), ["a:1", "b:2", "https://c:3"]);
+        assert_eq!(list(true), ["https://a:1", "b:2", "https://c:3"]);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 
 async fn follow(args: &Args) -> Result<u8, Stop> {
     let failure = |error| common::failure(&error, &args.master);
-    let mut options = args.master.options();
+    let mut options = args.master.options().map_err(failure)?;
     if args.json {
         options.content_type = ContentType::Json;
     }

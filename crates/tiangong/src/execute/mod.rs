@@ -14,12 +14,12 @@ mod work;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use proto::v1;
-use scheduler::{Credential, Options, Policy, Registration, Scheduler, StaticMasters};
+use scheduler::{Credential, Options, Policy, Registration, Scheduler, Tls};
 
+use crate::cli::common;
 use crate::daemon;
 use flags::Flags;
 use follow::Follow;
@@ -56,7 +56,9 @@ fn run(arguments: &[OsString]) -> anyhow::Result<()> {
         .map(|(principal, secret)| Credential { principal, secret });
     // Compat: it tries about once a second, for as long as it takes.
     options.policy = Policy::every(std::time::Duration::from_secs(1));
-    let detector = Arc::new(StaticMasters::parse(&flags.master)?);
+    let tls = common::environment_tls()?;
+    let detector = common::masters(&flags.master, tls.is_some())?;
+    options.tls = tls.as_ref().map(Tls::load).transpose()?;
     let scheduler = Scheduler::new(detector, Registration::from(plan.framework), &options);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

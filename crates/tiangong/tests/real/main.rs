@@ -15,4 +15,6 @@ mod mesos_go;
 mod names;
 mod pymesos;
 mod security;
+mod signals;
 mod support;
+mod tls;

@@ -140,6 +140,40 @@ fn mesos_execute_runs_a_command_and_tells_what_becomes_of_it() {
 }
 
 #[test]
+fn mesos_execute_runs_a_task_group() {
+    let cluster = Cluster::started();
+    let master = format!("--master={}", cluster.master_address);
+    let task = |name: &str, command: &str| {
+        serde_json::json!({
+            "name": name,
+            "task_id": {"value": name},
+            "agent_id": {"value": ""},
+            "resources": [
+                {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}},
+                {"name": "mem", "type": "SCALAR", "scalar": {"value": 32}},
+            ],
+            "command": {"value": command},
+        })
+    };
+    let group = serde_json::json!({"tasks": [task("one", "true"), task("two", "exit 0")]});
+    let output = called(
+        cluster.folder.path(),
+        "mesos-execute",
+        &[&master, &format!("--task_group={group}")],
+    );
+    let lines = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{lines}{}", text(&output.stderr));
+    assert!(
+        lines.contains("Submitted task group with tasks [ one, two ] to agent '"),
+        "{lines}"
+    );
+    for name in ["one", "two"] {
+        let finished = format!("Received status update TASK_FINISHED for task '{name}'\n");
+        assert!(lines.contains(&finished), "{lines}");
+    }
+}
+
+#[test]
 fn mesos_execute_kills_what_runs_too_long() {
     let cluster = Cluster::started();
     let master = format!("--master={}", cluster.master_address);

@@ -83,11 +83,15 @@ async fn execute(args: &Args) -> Result<u8, Stop> {
         .master
         .detector()
         .map_err(|error| common::failure(&error, &args.master))?;
-    let mut options = args.master.options();
+    let mut options = args
+        .master
+        .options()
+        .map_err(|error| common::failure(&error, &args.master))?;
+    let output = Output::new(options.clone());
     // About ten seconds, before the task is launched and after.
     options.policy.max_attempts = Some(8);
     let mut scheduler = Scheduler::new(detector, Registration::from(args.framework()?), &options);
-    let mut run = Run::new(args, scheduler.calls());
+    let mut run = Run::new(args, scheduler.calls(), output);
     let mut reminder = tokio::time::interval(PATIENCE);
     reminder.reset();
     let mut interrupts = Interrupts::new()?;
@@ -219,13 +223,13 @@ struct Launched {
 }
 
 impl<'a> Run<'a> {
-    fn new(args: &'a Args, calls: Calls) -> Self {
+    fn new(args: &'a Args, calls: Calls, output: Output) -> Self {
         Self {
             args,
             calls,
             wish: args.wish(),
             launched: None,
-            output: Output::new(args.master.options()),
+            output,
             interrupts: 0,
             refusals: Some(0),
         }
@@ -339,7 +343,10 @@ impl<'a> Run<'a> {
         self.launched = Some(Launched {
             task: task.task_id.clone(),
             agent: offer.agent_id.clone(),
-            address: offer.url.as_ref().map(address),
+            address: offer
+                .url
+                .as_ref()
+                .map(|url| address(url, args.master.is_secure())),
             heard_of: false,
         });
         self.lenient(self.calls.launch(vec![offer.id], vec![task]).await)?;
@@ -445,7 +452,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn address(url: &v1::Url) -> Address {
+fn address(url: &v1::Url, secure: bool) -> Address {
     let address = &url.address;
     let host = address
         .ip
@@ -453,5 +460,7 @@ fn address(url: &v1::Url) -> Address {
         .or(address.hostname.as_ref())
         .cloned()
         .unwrap_or_default();
-    Address::new(host, u16::try_from(address.port).unwrap_or_default())
+    let found = Address::new(host, u16::try_from(address.port).unwrap_or_default());
+    // Compat: offers say "http" whatever their agents speak, which is what the master speaks.
+    if secure { found.with_https() } else { found }
 }

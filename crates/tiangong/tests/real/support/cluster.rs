@@ -41,14 +41,37 @@ impl Daemon {
 
     /// Starts the binary without waiting for anything.
     pub fn spawn(address: SocketAddr, log: &Path, arguments: &[String]) -> Self {
+        Self::spawn_with(address, log, arguments, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub fn spawn_with(
+        address: SocketAddr,
+        log: &Path,
+        arguments: &[String],
+        variables: &[(String, String)],
+    ) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the test starts the program it tests")]
+        let mut command = Command::new(BINARY);
+        command.args(arguments).envs(variables.iter().cloned());
+        Self::run(address, log, command)
+    }
+
+    /// The same through a program that becomes the binary.
+    pub fn spawn_by(address: SocketAddr, log: &Path, program: &[&str], arguments: &[String]) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the test starts the program it tests")]
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).args(arguments);
+        Self::run(address, log, command)
+    }
+
+    fn run(address: SocketAddr, log: &Path, mut command: Command) -> Self {
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)
             .expect("the log can be opened");
-        #[expect(clippy::disallowed_methods, reason = "the test starts the program it tests")]
-        let child = Command::new(BINARY)
-            .args(arguments)
+        let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a file handle can be cloned"))
             .stderr(file)
@@ -120,7 +143,8 @@ impl Cluster {
         cluster
     }
 
-    pub fn start_master(&mut self) {
+    /// A master's command line.
+    pub fn master_arguments(&self) -> Vec<String> {
         let mut arguments = vec![
             "master".to_owned(),
             "--ip=127.0.0.1".to_owned(),
@@ -128,6 +152,11 @@ impl Cluster {
             format!("--work_dir={}", self.folder.path().join("master").display()),
         ];
         arguments.extend(self.master_flags.iter().cloned());
+        arguments
+    }
+
+    pub fn start_master(&mut self) {
+        let arguments = self.master_arguments();
         self.master = Some(Daemon::start(
             self.master_address,
             &self.folder.path().join("master.log"),
@@ -146,7 +175,8 @@ impl Cluster {
         self.agent = Some(Daemon::spawn(self.agent_address, &log, &self.agent_arguments()));
     }
 
-    fn agent_arguments(&self) -> Vec<String> {
+    /// An agent's command line.
+    pub fn agent_arguments(&self) -> Vec<String> {
         let mut arguments = vec![
             "agent".to_owned(),
             "--ip=127.0.0.1".to_owned(),

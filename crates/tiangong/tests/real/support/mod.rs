@@ -1,6 +1,7 @@
 //! What tests of the real binary share: clusters of real processes, a plain HTTP client, waiting.
 #![allow(dead_code, reason = "every test binary uses another part")]
 
+pub mod authority;
 pub mod cluster;
 pub mod http;
 pub mod local;
