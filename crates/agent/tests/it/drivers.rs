@@ -25,7 +25,7 @@ fn from_executor(pid: &str, message: &Message) -> Input {
     Input::Message { from, message }
 }
 
-fn from_master(message: &Message) -> Received {
+pub(crate) fn from_master(message: &Message) -> Received {
     match message.name.as_str() {
         "RunTaskMessage" => {
             let mut message: internal::RunTaskMessage = message.decode();
@@ -69,7 +69,7 @@ fn sent(out: &[Output]) -> Vec<(String, Message)> {
         .collect()
 }
 
-fn to(pid: &str, out: &[Output]) -> Vec<Message> {
+pub(crate) fn to(pid: &str, out: &[Output]) -> Vec<Message> {
     let sent = sent(out).into_iter();
     sent.filter(|(to, _)| to == pid)
         .map(|(_, message)| message)
@@ -77,7 +77,7 @@ fn to(pid: &str, out: &[Output]) -> Vec<Message> {
 }
 
 /// A body with one identifier in place of another of the same length.
-fn replaced(body: &Bytes, old: &str, new: &str) -> Bytes {
+pub(crate) fn replaced(body: &Bytes, old: &str, new: &str) -> Bytes {
     assert_eq!(old.len(), new.len());
     let mut bytes = body.to_vec();
     while let Some(at) = bytes

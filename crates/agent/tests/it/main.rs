@@ -6,6 +6,7 @@ mod authentication;
 mod checkpoint;
 mod drivers;
 mod executor_api;
+mod http_replay;
 mod launches;
 mod lifecycle;
 mod metrics;
