@@ -15,6 +15,7 @@ pub mod outbox;
 mod process;
 mod security;
 mod server;
+mod volumes;
 mod writer;
 
 pub use error::Error;

@@ -350,6 +350,13 @@ pub fn registry_operation(operation: &RegistryOperation) -> Operation {
             id: wire(id),
             at: *at,
         },
+        RegistryOperation::DrainAgent { id, config } => Operation::DrainAgent {
+            id: wire(id),
+            config: *config,
+        },
+        RegistryOperation::MarkAgentDrained { id } => Operation::MarkAgentDrained { id: wire(id) },
+        RegistryOperation::DeactivateAgent { id } => Operation::DeactivateAgent { id: wire(id) },
+        RegistryOperation::ReactivateAgent { id } => Operation::ReactivateAgent { id: wire(id) },
         RegistryOperation::Prune { unreachable, gone } => Operation::Prune {
             unreachable: unreachable.iter().map(wire).collect(),
             gone: gone.iter().map(wire).collect(),

@@ -2,6 +2,7 @@
 
 use crate::entry::{Entry, Meta};
 use crate::{Error, Resources, Value};
+use proto::v1;
 
 /// What an operation consumes and what it makes of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -199,7 +200,7 @@ fn bare_disk(volume: &Entry) -> Entry {
         .disk
         .as_ref()
         .and_then(|disk| disk.source.clone())
-        .map(|source| proto::v1::resource::DiskInfo {
+        .map(|source| v1::resource::DiskInfo {
             source: Some(source),
             persistence: None,
             volume: None,
@@ -211,5 +212,98 @@ fn bare_disk(volume: &Entry) -> Entry {
             shared: false,
             ..meta
         })
+    }
+}
+
+/// What an operation of an offer converts; `held` as for [`destroy`]. Entries keep their allocation, if they have one.
+///
+/// # Errors
+/// [`Error::InvalidOperation`] when it lacks its own part, is a launch, or is one that only a resource provider carries
+/// out; otherwise what is wrong with its resources, or as the function of its kind.
+pub fn of(operation: &v1::offer::Operation, held: &Resources) -> Result<Conversion, Error> {
+    use v1::offer::operation::Type;
+    let absent = |name: &'static str| invalid(name, "its own part is missing");
+    match operation.r#type() {
+        Type::Reserve => {
+            let part = operation.reserve.as_ref().ok_or_else(|| absent("RESERVE"))?;
+            let (source, made) = (
+                Resources::from_proto(&part.source)?,
+                Resources::from_proto(&part.resources)?,
+            );
+            reserve(&source, &made)
+        }
+        Type::Unreserve => {
+            let part = operation.unreserve.as_ref().ok_or_else(|| absent("UNRESERVE"))?;
+            unreserve(&Resources::from_proto(&part.resources)?)
+        }
+        Type::Create => {
+            let part = operation.create.as_ref().ok_or_else(|| absent("CREATE"))?;
+            create(&Resources::from_proto(&part.volumes)?)
+        }
+        Type::Destroy => {
+            let part = operation.destroy.as_ref().ok_or_else(|| absent("DESTROY"))?;
+            destroy(&Resources::from_proto(&part.volumes)?, held)
+        }
+        Type::GrowVolume => {
+            let part = operation
+                .grow_volume
+                .as_ref()
+                .ok_or_else(|| absent("GROW_VOLUME"))?;
+            grow_volume(
+                &Entry::from_proto(&part.volume)?,
+                &Entry::from_proto(&part.addition)?,
+            )
+        }
+        Type::ShrinkVolume => {
+            let part = operation
+                .shrink_volume
+                .as_ref()
+                .ok_or_else(|| absent("SHRINK_VOLUME"))?;
+            let by = crate::Scalar::from_f64(part.subtract.value)
+                .ok_or_else(|| invalid("SHRINK_VOLUME", "the amount is out of range"))?;
+            shrink_volume(&Entry::from_proto(&part.volume)?, by)
+        }
+        Type::Unknown | Type::Launch | Type::LaunchGroup | Type::CreateDisk | Type::DestroyDisk => {
+            Err(invalid("the operation", "it converts nothing here"))
+        }
+    }
+}
+
+impl Conversion {
+    /// The same without the roles that resources are allocated to.
+    #[must_use]
+    pub fn unallocate(&self) -> Self {
+        Self {
+            consumed: self.consumed.unallocate(),
+            converted: self.converted.unallocate(),
+        }
+    }
+}
+
+impl Resources {
+    /// What an agent keeps on disk of its resources: dynamic reservations and persistent volumes.
+    #[must_use]
+    pub fn checkpointed(&self) -> Self {
+        self.filter(|entry| {
+            entry.reservations().iter().any(|layer| !layer.is_static) || entry.is_persistent()
+        })
+    }
+
+    /// What the resources were before any operation: without dynamic reservations, persistence and sharing.
+    #[must_use]
+    pub fn as_configured(&self) -> Self {
+        self.map(|entry| {
+            let bare = bare_disk(entry);
+            let mut meta = bare.meta_or_default();
+            meta.reservations.retain(|layer| layer.is_static);
+            bare.with_meta(meta)
+        })
+    }
+
+    /// An agent's resources: those of its configuration, with what it keeps on disk in their place. None when the
+    /// configuration has no room for that.
+    pub fn with_checkpointed(&self, checkpointed: &Self) -> Option<Self> {
+        let bare = checkpointed.as_configured();
+        self.contains(&bare).then(|| &(self - &bare) + checkpointed)
     }
 }

@@ -103,7 +103,18 @@ impl AgentProcess {
             }
             Type::GetAgent => self.get_agent(accepted),
             Type::GetOperations => respond(accepted, Kind::GetOperations, |answer| {
-                answer.get_operations = Some(response::GetOperations::default());
+                let shown = self.core.operations().iter().filter(|operation| {
+                    let nothing = resources::Resources::new();
+                    resources::operation::of(&operation.info, &nothing).is_ok_and(|conversion| {
+                        let consumed = conversion.consumed;
+                        consumed
+                            .iter()
+                            .all(|entry| entry.reserved_role().is_none_or(|role| sight.role(role)))
+                    })
+                });
+                answer.get_operations = Some(response::GetOperations {
+                    operations: shown.cloned().collect(),
+                });
             }),
             Type::GetResourceProviders => respond(accepted, Kind::GetResourceProviders, |answer| {
                 answer.get_resource_providers = Some(response::GetResourceProviders::default());
@@ -174,10 +185,14 @@ impl AgentProcess {
             checkpoint: None,
             ..self.core.info().clone()
         };
+        let draining = self.core.draining();
         respond(accepted, Kind::GetAgent, |answer| {
             answer.get_agent = Some(response::GetAgent {
                 agent_info: Some(agent_info),
-                ..Default::default()
+                drain_config: draining.map(|(config, _)| *config),
+                estimated_drain_start_time: draining.map(|(_, since)| v1::TimeInfo {
+                    nanoseconds: since.as_nanos(),
+                }),
             });
         })
     }

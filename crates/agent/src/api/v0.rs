@@ -86,6 +86,13 @@ impl AgentProcess {
             }
             object.object("flags", |object| self.write_flags(object));
         }
+        if let Some((config, since)) = core.draining() {
+            object.value("drain_config", config);
+            object.value(
+                "estimated_drain_start_time_seconds",
+                &(since.as_nanos() / 1_000_000_000),
+            );
+        }
         object.array("frameworks", |array| {
             core.frameworks()
                 .filter(|framework| sight.framework(framework))
@@ -100,7 +107,7 @@ impl AgentProcess {
 }
 
 fn write_resources(core: &Agent, object: &mut Object<'_>, sight: &Sight) {
-    let total = Resources::from_proto_lenient(&core.info().resources);
+    let total = core.total();
     let mut used = Resources::new();
     for executor in core
         .frameworks()

@@ -11,6 +11,7 @@
 mod discard;
 mod read;
 mod records;
+mod resources;
 mod write;
 
 use std::path::{Path, PathBuf};

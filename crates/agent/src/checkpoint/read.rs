@@ -10,14 +10,15 @@ use prost::Message;
 use proto::Required;
 use proto::internal::slave::ResourceState;
 use proto::internal::status_update_record::Type as RecordType;
-use proto::internal::{StatusUpdate, StatusUpdateRecord};
+use proto::internal::update_operation_status_record::Type as OperationRecordType;
+use proto::internal::{StatusUpdate, StatusUpdateRecord, UpdateOperationStatusRecord};
 use proto::v1;
 use resources::format;
 
 use super::{Disk, Error, decode_records};
 use crate::core::{
     AgentId, ContainerId, ExecutorId, FrameworkId, RecoveredAgent, RecoveredExecutor, RecoveredFramework,
-    RecoveredRun, RecoveredState, RecoveredTask, Run, TaskId, paths,
+    RecoveredOperation, RecoveredRun, RecoveredState, RecoveredTask, Run, TaskId, paths,
 };
 
 /// Reads with a choice: the first error ends it, or errors are counted and what they hit is left out.
@@ -45,11 +46,22 @@ impl Disk {
             errors: 0,
             rebooted,
         };
-        let resources = reader.resources()?;
+        let state = reader.resources(self)?;
         let agent = reader.agent()?;
+        let (mut operations, mut drain) = (Vec::new(), None);
+        if let Some(agent) = &agent {
+            for operation in state.operations {
+                let found = reader.operation(&agent.id(), operation);
+                operations.extend(reader.allow(found)?);
+            }
+            let config = read_record(&paths::drain_config(&self.meta, &agent.id()));
+            drain = reader.allow(config)?;
+        }
         Ok(RecoveredState {
             rebooted,
-            resources,
+            resources: state.resources,
+            operations,
+            drain,
             agent,
             errors: reader.errors,
         })
@@ -73,31 +85,39 @@ impl Reader<'_> {
     }
 
     /// Committed resources, after finishing a commit that was under way.
-    fn resources(&mut self) -> Result<Vec<v1::Resource>, Error> {
-        let (state, state_target) = (
-            paths::resource_state(self.meta),
-            paths::resource_state_target(self.meta),
-        );
-        let (info, info_target) = (
-            paths::resources_info(self.meta),
-            paths::resources_target(self.meta),
-        );
-        let finish = |target: &Path, path: &Path| match fs::rename(target, path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("rename", target)(error)),
-            _ => Ok(()),
-        };
-        finish(&info_target, &info)?;
-        finish(&state_target, &state)?;
-        let found = read_record::<ResourceState>(&state);
-        if let Some(found) = self.allow(found)? {
-            let mut resources = found.resources;
-            format::upgrade(&mut resources);
-            return Ok(resources);
+    fn resources(&mut self, disk: &Disk) -> Result<ResourceState, Error> {
+        let finished = disk.finish_commit().map(Some);
+        self.allow(finished)?;
+        let found = read_record::<ResourceState>(&paths::resource_state(self.meta));
+        if let Some(mut found) = self.allow(found)? {
+            format::upgrade(&mut found.resources);
+            return Ok(found);
         }
-        let found = read_records::<v1::Resource>(&info);
+        let found = read_records::<v1::Resource>(&paths::resources_info(self.meta));
         let mut resources = self.allow(found)?.unwrap_or_default();
         format::upgrade(&mut resources);
-        Ok(resources)
+        Ok(ResourceState {
+            resources,
+            operations: Vec::new(),
+        })
+    }
+
+    /// An operation with what its log says; none when its status is acknowledged.
+    fn operation(
+        &mut self,
+        agent: &AgentId,
+        operation: v1::Operation,
+    ) -> Result<Option<RecoveredOperation>, Error> {
+        let path = paths::operation_updates(self.meta, agent, &operation.uuid.value);
+        let records = read_cut::<UpdateOperationStatusRecord>(&path)?;
+        let mut log = None;
+        for record in records {
+            match record.r#type() {
+                OperationRecordType::Update => log = record.update.map(|update| update.status),
+                OperationRecordType::Ack => return Ok(None),
+            }
+        }
+        Ok(Some(RecoveredOperation { operation, log }))
     }
 
     fn agent(&mut self) -> Result<Option<RecoveredAgent>, Error> {
@@ -231,20 +251,7 @@ fn looks_generated(info: &v1::ExecutorInfo) -> bool {
 }
 
 fn read_log(path: &Path) -> Result<(Vec<StatusUpdate>, Vec<Bytes>), Error> {
-    let Some(bytes) = read_optional(path)? else {
-        return Ok((Vec::new(), Vec::new()));
-    };
-    let (records, whole) =
-        decode_records::<StatusUpdateRecord>(&bytes).map_err(|error| invalid(path, &error))?;
-    if whole < bytes.len() {
-        tracing::warn!(path = %path.display(), "cutting off a torn record");
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(Error::file("open", path))?;
-        file.set_len(whole as u64)
-            .map_err(Error::file("truncate", path))?;
-    }
+    let records = read_cut::<StatusUpdateRecord>(path)?;
     let mut updates = Vec::new();
     let mut acknowledged = Vec::new();
     for record in records {
@@ -259,12 +266,30 @@ fn read_log(path: &Path) -> Result<(Vec<StatusUpdate>, Vec<Bytes>), Error> {
     Ok((updates, acknowledged))
 }
 
+/// The records of a log, none when it is missing. A torn last one is cut off.
+fn read_cut<M: Message + Default + Required>(path: &Path) -> Result<Vec<M>, Error> {
+    let Some(bytes) = read_optional(path)? else {
+        return Ok(Vec::new());
+    };
+    let (records, whole) = decode_records::<M>(&bytes).map_err(|error| invalid(path, &error))?;
+    if whole < bytes.len() {
+        tracing::warn!(path = %path.display(), "cutting off a torn record");
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(Error::file("open", path))?;
+        file.set_len(whole as u64)
+            .map_err(Error::file("truncate", path))?;
+    }
+    Ok(records)
+}
+
 /// A file of one record; none: it is missing, or empty as after a power cut.
-fn read_record<M: Message + Default + Required>(path: &Path) -> Result<Option<M>, Error> {
+pub(super) fn read_record<M: Message + Default + Required>(path: &Path) -> Result<Option<M>, Error> {
     Ok(read_records::<M>(path)?.and_then(|records| records.into_iter().next()))
 }
 
-fn read_records<M: Message + Default + Required>(path: &Path) -> Result<Option<Vec<M>>, Error> {
+pub(super) fn read_records<M: Message + Default + Required>(path: &Path) -> Result<Option<Vec<M>>, Error> {
     let Some(bytes) = read_optional(path)? else {
         return Ok(None);
     };

@@ -55,6 +55,23 @@ impl Disk {
                 self.log(run, task, &record)
             }
             Checkpoint::Sentinel(run) => touch(&paths::sentinel(&self.meta, run)),
+            Checkpoint::Resources { state, changed } => self.write_resources(state, *changed),
+            Checkpoint::OperationUpdate {
+                agent,
+                operation,
+                update,
+            } => self.write_operation(agent, operation, update),
+            Checkpoint::OperationAcknowledgement {
+                agent,
+                operation,
+                status,
+            } => self.remove_operation(agent, operation, status),
+            Checkpoint::Drain { agent, config } => {
+                let path = paths::drain_config(&self.meta, agent);
+                config
+                    .as_ref()
+                    .map_or_else(|| remove_file(&path), |config| write_record(&path, config))
+            }
         }
     }
 
@@ -119,22 +136,28 @@ impl Disk {
     }
 
     fn log(&self, run: &Run, task: &TaskId, record: &StatusUpdateRecord) -> Result<(), Error> {
-        let path = paths::task_updates(&self.meta, run, task);
-        make_parent(&path)?;
-        let mut bytes = Vec::new();
-        append_record(record, &mut bytes);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o644)
-            .open(&path)
-            .map_err(Error::file("open", &path))?;
-        file.write_all(&bytes).map_err(Error::file("write", &path))
+        append(&paths::task_updates(&self.meta, run, task), record, false)
     }
 }
 
+/// Appends a record to a log, through to the medium if it is to be synced.
+pub(super) fn append(path: &Path, record: &impl Message, sync: bool) -> Result<(), Error> {
+    make_parent(path)?;
+    let mut bytes = Vec::new();
+    append_record(record, &mut bytes);
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o644)
+        .open(path)
+        .map_err(Error::file("open", path))?;
+    file.write_all(&bytes)
+        .and_then(|()| if sync { file.sync_data() } else { Ok(()) })
+        .map_err(Error::file("write", path))
+}
+
 /// Converts to the form of old agents up to the first resource that has no such form (facts: section 2).
-fn downgrade(resources: &mut [v1::Resource]) {
+pub(super) fn downgrade(resources: &mut [v1::Resource]) {
     for resource in resources {
         if format::downgrade_one(resource).is_err() {
             return;
@@ -142,7 +165,7 @@ fn downgrade(resources: &mut [v1::Resource]) {
     }
 }
 
-fn write_record(path: &Path, message: &impl Message) -> Result<(), Error> {
+pub(super) fn write_record(path: &Path, message: &impl Message) -> Result<(), Error> {
     let mut bytes = Vec::new();
     append_record(message, &mut bytes);
     replace(path, &bytes, false)
@@ -156,7 +179,7 @@ fn make_parent(path: &Path) -> Result<(), Error> {
 }
 
 /// Writes a whole file: beside its place first, then over what is there.
-fn replace(path: &Path, bytes: &[u8], sync: bool) -> Result<(), Error> {
+pub(super) fn replace(path: &Path, bytes: &[u8], sync: bool) -> Result<(), Error> {
     make_parent(path)?;
     let (temporary, mut file) = make_temporary(path)?;
     let written = file

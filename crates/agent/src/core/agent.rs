@@ -17,6 +17,7 @@ use super::executor::Executor;
 use super::framework::Framework;
 use super::ids::{AgentId, ContainerId, ExecutorId, FrameworkId, StreamId, WriteId};
 use super::input::{Input, Received};
+use super::operations::Operations;
 use super::output::{Checkpoint, Output, Sent};
 use super::recovery::Recovery;
 use super::registration::Master;
@@ -87,6 +88,11 @@ pub struct Agent {
     pub(super) containers: BTreeMap<ContainerId, (FrameworkId, ExecutorId)>,
     pub(super) streams: BTreeMap<StreamId, ContainerId>,
     pub(super) updates: StatusUpdates,
+    pub(super) operations: Operations,
+    /// How the agent is being drained, if it is.
+    pub(super) draining: Option<v1::DrainConfig>,
+    /// When draining began, or this process found that it had.
+    pub(super) draining_since: Time,
     pub(super) timers: Timers<Timer>,
     pub(super) last_write: WriteId,
     pub(super) counters: Counters,
@@ -116,6 +122,9 @@ impl Agent {
             containers: BTreeMap::new(),
             streams: BTreeMap::new(),
             updates: StatusUpdates::new(),
+            operations: Operations::new(),
+            draining: None,
+            draining_since: Time::EPOCH,
             timers: Timers::new(),
             last_write: WriteId(0),
             counters: Counters::default(),
@@ -154,14 +163,19 @@ impl Agent {
             Input::Shutdown { unregister } => self.on_shutdown(now, unregister, out),
             Input::Timeout => self.on_timeout(now, out),
         }
+        self.drained(out);
     }
 
     /// When the shell should next feed [`Input::Timeout`].
     pub fn deadline(&self) -> Option<Time> {
-        [self.timers.next(), self.updates.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.timers.next(),
+            self.updates.deadline(),
+            self.operations.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn on_message(&mut self, now: Time, from: &Upid, message: Received, out: &mut Vec<Output>) {
@@ -193,6 +207,11 @@ impl Agent {
                 self.on_shutdown_framework(now, &FrameworkId::from(&message.framework_id), out);
             }
             Received::StatusUpdateAcknowledgement(ack) => self.on_acknowledgement(now, &ack, out),
+            Received::ApplyOperation(message) => self.on_apply_operation(now, *message, out),
+            Received::CheckpointResources(message) => self.on_checkpoint_resources(&message, out),
+            Received::AcknowledgeOperationStatus(ack) => self.on_operation_acknowledged(&ack, out),
+            Received::ReconcileOperations(message) => self.on_reconcile_operations(&message, out),
+            Received::DrainSlave(message) => self.on_drain(now, &message, out),
         }
     }
 
@@ -200,13 +219,16 @@ impl Agent {
         while let Some(key) = self.updates.take_due(now) {
             self.forward(&key, out);
         }
+        while let Some(uuid) = self.operations.take_due(now) {
+            self.forward_operation(&uuid, out);
+        }
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::Register if self.must_authenticate() => self.authenticate(now, out),
                 Timer::Register => self.register(now, out),
                 Timer::Authentication => self.on_authentication_timeout(now, out),
                 Timer::Ping => self.on_ping_timeout(out),
-                Timer::Reregistration => self.on_reregistration_timeout(out),
+                Timer::Reregistration => self.on_reregistration_timeout(now, out),
                 Timer::Reconnect => self.reconnect(now, out),
                 Timer::ExecutorRegistration(container) => self.on_registration_timeout(&container, out),
                 Timer::ExecutorShutdown(container) => out.push(Output::Destroy(container)),
@@ -309,6 +331,16 @@ impl Agent {
     /// The status update manager, to look at.
     pub const fn status_updates(&self) -> &StatusUpdates {
         &self.updates
+    }
+
+    /// How the agent is being drained and since when, if it is.
+    pub fn draining(&self) -> Option<(&v1::DrainConfig, Time)> {
+        Some((self.draining.as_ref()?, self.draining_since))
+    }
+
+    /// Operations whose status waits for its acknowledgement.
+    pub const fn operations(&self) -> &Operations {
+        &self.operations
     }
 
     /// What was counted so far.

@@ -173,7 +173,7 @@ impl Agent {
         } else {
             self.deliver(now, framework, executor, out);
         }
-        self.recovery_progressed(out);
+        self.recovery_progressed(now, out);
     }
 
     fn mark_http(&mut self, framework: &FrameworkId, executor: &ExecutorId, out: &mut Vec<Output>) {
@@ -258,6 +258,7 @@ impl Agent {
         let after = (entry.checkpoint && after.0 > 0).then_some(after);
         out.push(Output::UpdateContainer {
             container: entry.run.container.clone(),
+            directory: entry.directory.clone(),
             resources: entry.allocated().to_proto(),
         });
         let mut events = Vec::new();

@@ -106,4 +106,9 @@ pub enum Received {
     StatusUpdate(Box<internal::StatusUpdateMessage>),
     ExecutorToFramework(internal::ExecutorToFrameworkMessage),
     StatusUpdateAcknowledgement(internal::StatusUpdateAcknowledgementMessage),
+    ApplyOperation(Box<internal::ApplyOperationMessage>),
+    CheckpointResources(internal::CheckpointResourcesMessage),
+    AcknowledgeOperationStatus(internal::AcknowledgeOperationStatusMessage),
+    ReconcileOperations(internal::ReconcileOperationsMessage),
+    DrainSlave(internal::DrainSlaveMessage),
 }

@@ -193,6 +193,9 @@ impl Agent {
                 "Task assumes outdated resource state",
             ));
         }
+        if self.draining.is_some() {
+            return Err(Refusal::dropped(Reason::AgentDraining, "Agent is draining"));
+        }
         if launch.tasks.iter().any(|task| !task.limits.is_empty()) {
             // Compat: this reason, however odd.
             return Err(Refusal::dropped(

@@ -1,5 +1,7 @@
 //! All that the core asks of its shell, in the order in which it must be done.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use containerizer::{ContainerConfig, Recoverable};
 use process::Upid;
@@ -87,6 +89,8 @@ pub enum Output {
     UpdateContainer {
         /// Which.
         container: ContainerId,
+        /// Its sandbox.
+        directory: PathBuf,
         /// All of its resources.
         resources: Vec<v1::Resource>,
     },
@@ -163,6 +167,38 @@ pub enum Checkpoint {
     },
     /// The run is over and all its updates are acknowledged.
     Sentinel(Run),
+    /// All dynamic reservations and volumes, and the operations to be remembered; directories of volumes follow.
+    Resources {
+        /// All of it.
+        state: Box<internal::slave::ResourceState>,
+        /// Whether the resources differ from those written before.
+        changed: bool,
+    },
+    /// The status of an operation, the first and only one.
+    OperationUpdate {
+        /// The agent.
+        agent: AgentId,
+        /// The operation's uuid: 16 bytes.
+        operation: Bytes,
+        /// The message about it.
+        update: Box<internal::UpdateOperationStatusMessage>,
+    },
+    /// The status of an operation is acknowledged: its log goes.
+    OperationAcknowledgement {
+        /// The agent.
+        agent: AgentId,
+        /// The operation's uuid: 16 bytes.
+        operation: Bytes,
+        /// The status's uuid: 16 bytes.
+        status: Bytes,
+    },
+    /// How the agent is drained; none: no longer.
+    Drain {
+        /// The agent.
+        agent: AgentId,
+        /// How.
+        config: Option<v1::DrainConfig>,
+    },
 }
 
 /// Directories that are no longer needed, in the sandbox tree and in the checkpoint.
@@ -196,6 +232,7 @@ pub enum Sent {
     KillTask(internal::KillTaskMessage),
     StatusUpdateAcknowledgement(internal::StatusUpdateAcknowledgementMessage),
     FrameworkToExecutor(internal::FrameworkToExecutorMessage),
+    UpdateOperationStatus(Box<internal::UpdateOperationStatusMessage>),
 }
 
 /// The answer to a call of the executor API (facts: executor-http, section 1).

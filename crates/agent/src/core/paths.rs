@@ -3,16 +3,18 @@
 //! ```text
 //! work_dir
 //! ├── containers/<container>                the sandbox of a standalone container
+//! ├── volumes/roles/<role>/<id>             a persistent volume
 //! ├── slaves/<agent>/frameworks/<framework>/executors/<executor>/runs
 //! │   ├── latest -> <container>
 //! │   └── <container>/                      the sandbox
 //! └── meta
 //!     ├── boot_id
-//!     ├── resources/resources.info
+//!     ├── resources/resources.info, resources/resources_and_operations.state
 //!     └── slaves
 //!         ├── latest -> <agent>
 //!         └── <agent>
-//!             ├── slave.info
+//!             ├── slave.info, drain.config
+//!             ├── operations/<operation>/operation.updates
 //!             └── frameworks/<framework>
 //!                 ├── framework.info
 //!                 ├── framework.pid
@@ -90,6 +92,20 @@ pub fn agent(root: &Path, agent: &AgentId) -> PathBuf {
 /// The agent's description.
 pub fn agent_info(meta: &Path, id: &AgentId) -> PathBuf {
     agent(meta, id).join("slave.info")
+}
+
+/// How an agent is drained.
+pub fn drain_config(meta: &Path, id: &AgentId) -> PathBuf {
+    agent(meta, id).join("drain.config")
+}
+
+/// The status of an operation and its acknowledgement; `operation` is its uuid, 16 bytes.
+pub fn operation_updates(meta: &Path, id: &AgentId, operation: &[u8]) -> PathBuf {
+    let text = uuid::Uuid::from_slice(operation).map_or_else(|_| "invalid".to_owned(), |id| id.to_string());
+    agent(meta, id)
+        .join("operations")
+        .join(text)
+        .join("operation.updates")
 }
 
 /// The frameworks of an agent.

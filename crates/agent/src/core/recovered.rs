@@ -14,10 +14,23 @@ pub struct RecoveredState {
     pub rebooted: bool,
     /// Dynamic reservations and persistent volumes.
     pub resources: Vec<v1::Resource>,
+    /// Operations whose status may not be acknowledged.
+    pub operations: Vec<RecoveredOperation>,
+    /// How the latest agent is drained, if it is.
+    pub drain: Option<v1::DrainConfig>,
     /// The latest agent and its frameworks; none: a fresh agent.
     pub agent: Option<RecoveredAgent>,
     /// What could not be read and was skipped (`--no-strict`).
     pub errors: u64,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecoveredOperation {
+    /// The operation as it was kept with the resources.
+    pub operation: v1::Operation,
+    /// The status its log has; none: the log was not begun.
+    pub log: Option<v1::OperationStatus>,
 }
 
 /// The latest agent.

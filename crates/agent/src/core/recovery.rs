@@ -42,12 +42,16 @@ impl Agent {
         self.recovery = Recovery::Containers;
         self.counters.recovery_errors += state.errors;
         self.checkpointed = state.resources;
+        let (operations, drain) = (state.operations, state.drain);
         if let Some(agent) = state.agent {
             match compare(&agent.info, &self.config.info, self.config.reconfiguration_policy) {
                 Ok(changed) => {
                     self.info.id.clone_from(&agent.info.id);
                     self.info_changed = changed;
+                    self.draining = drain;
+                    self.draining_since = now;
                     self.take_over(now, agent, out);
+                    self.recover_operations(now, operations, out);
                 }
                 Err(difference) if state.rebooted => {
                     tracing::warn!("starting as a new agent after a reboot: {difference}");
@@ -232,13 +236,13 @@ impl Agent {
             );
         }
         self.reconnect(now, out);
-        self.recovery_progressed(out);
+        self.recovery_progressed(now, out);
     }
 
     /// Ends recovery once no executor is awaited any more.
-    pub(super) fn recovery_progressed(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn recovery_progressed(&mut self, now: Time, out: &mut Vec<Output>) {
         if self.recovery == Recovery::Executors && self.awaited().is_empty() {
-            self.finish_recovery(out);
+            self.finish_recovery(now, out);
         }
     }
 
@@ -252,17 +256,17 @@ impl Agent {
             .collect()
     }
 
-    pub(super) fn on_reregistration_timeout(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn on_reregistration_timeout(&mut self, now: Time, out: &mut Vec<Output>) {
         let timeout = duration_text(self.config.executor_reregistration_timeout);
         for container in self.awaited() {
             let message = format!("Executor did not reregister within {timeout}");
             let reason = Reason::ExecutorReregistrationTimeout;
             self.condemn(&container, TaskState::TaskGone, reason, message, out);
         }
-        self.recovery_progressed(out);
+        self.recovery_progressed(now, out);
     }
 
-    fn finish_recovery(&mut self, out: &mut Vec<Output>) {
+    fn finish_recovery(&mut self, now: Time, out: &mut Vec<Output>) {
         self.recovery = Recovery::Done;
         self.timers.cancel(&Timer::Reregistration);
         self.timers.cancel(&Timer::Reconnect);
@@ -272,6 +276,7 @@ impl Agent {
         self.checkpoint(Checkpoint::BootId, out);
         tracing::info!("finished recovery");
         self.phase = Phase::Disconnected;
+        self.kill_all(now, out);
         out.push(Output::Detect);
     }
 }

@@ -68,6 +68,7 @@ impl Agent {
         self.forget_authentication(out);
         self.phase = Phase::Disconnected;
         self.updates.pause();
+        self.operations.pause();
         self.timers.cancel(&Timer::Register);
         self.timers.cancel(&Timer::Ping);
     }
@@ -204,6 +205,7 @@ impl Agent {
         self.run(now, reply.connection.as_ref(), out);
         let message = self.update_slave();
         self.tell_master(message, Some(write), out);
+        self.resume_operations(now, out);
     }
 
     pub(super) fn on_reregistered(
@@ -232,6 +234,7 @@ impl Agent {
             self.run(now, reply.connection.as_ref(), out);
             let message = self.update_slave();
             self.tell_master(message, write, out);
+            self.resume_operations(now, out);
         }
         for reconciliation in reply.reconciliations {
             self.reconcile(now, &reconciliation, out);
@@ -258,11 +261,20 @@ impl Agent {
         }
     }
 
+    /// Statuses of operations follow the list of them, so that a new master knows what they are about.
+    fn resume_operations(&mut self, now: Time, out: &mut Vec<Output>) {
+        for uuid in self.operations.resume(now) {
+            self.forward_operation(&uuid, out);
+        }
+    }
+
     fn update_slave(&self) -> Sent {
         Sent::UpdateSlave(Box::new(internal::UpdateSlaveMessage {
             slave_id: self.agent_id_wire(),
             update_oversubscribed_resources: Some(false),
-            operations: Some(internal::update_slave_message::Operations::default()),
+            operations: Some(internal::update_slave_message::Operations {
+                operations: self.operations.iter().cloned().collect(),
+            }),
             resource_version_uuid: Some(self.resource_version()),
             resource_providers: Some(internal::update_slave_message::ResourceProviders::default()),
             ..Default::default()
@@ -331,7 +343,7 @@ impl Agent {
         }
     }
 
-    fn detect_again(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn detect_again(&mut self, out: &mut Vec<Output>) {
         self.disconnect(out);
         out.push(Output::Detect);
     }

@@ -157,7 +157,7 @@ impl Agent {
             self.tell_master(Sent::ExitedExecutor(message), None, out);
         }
         self.retire(&framework, &executor, out);
-        self.recovery_progressed(out);
+        self.recovery_progressed(now, out);
     }
 
     fn cancel_timers(&mut self, container: &ContainerId) {

@@ -119,6 +119,7 @@ impl Agent {
         if let Some(entry) = self.executor(framework, executor) {
             self.describe_container(entry, &mut update.status);
         }
+        self.explain_drained(framework, &mut update.status);
         self.counters.valid_status_updates += 1;
         let (added, write) = self.take(now, framework, Some(executor), update, out);
         let taken = if added == Some(Added::Full) {
@@ -221,8 +222,12 @@ impl Agent {
         }
         if entry.phase != executor::Phase::Terminated {
             let container = entry.run.container.clone();
-            let resources = entry.allocated().to_proto();
-            out.push(Output::UpdateContainer { container, resources });
+            let (directory, resources) = (entry.directory.clone(), entry.allocated().to_proto());
+            out.push(Output::UpdateContainer {
+                container,
+                directory,
+                resources,
+            });
         }
         self.count_end(status.state());
     }

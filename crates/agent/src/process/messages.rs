@@ -45,6 +45,21 @@ pub(super) fn install(ctx: &mut Context<AgentProcess>) {
     on(ctx, |message: internal::StatusUpdateAcknowledgementMessage| {
         Received::StatusUpdateAcknowledgement(message)
     });
+    on(ctx, |message: internal::ApplyOperationMessage| {
+        Received::ApplyOperation(Box::new(message))
+    });
+    on(ctx, |message: internal::CheckpointResourcesMessage| {
+        Received::CheckpointResources(message)
+    });
+    on(ctx, |message: internal::AcknowledgeOperationStatusMessage| {
+        Received::AcknowledgeOperationStatus(message)
+    });
+    on(ctx, |message: internal::ReconcileOperationsMessage| {
+        Received::ReconcileOperations(message)
+    });
+    on(ctx, |message: internal::DrainSlaveMessage| {
+        Received::DrainSlave(message)
+    });
     on(ctx, |message: internal::RegisterExecutorMessage| {
         Received::RegisterExecutor(message)
     });

@@ -1,15 +1,17 @@
 //! The core's outputs on their way out.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::process::{Context, LinkMode, Upid};
 use containerizer::{Containerizer, Launched};
 use futures_util::FutureExt;
-use proto::v1::MasterInfo;
+use proto::v1::{self, MasterInfo};
 
 use super::AgentProcess;
 use crate::Error;
 use crate::core::{ContainerId, Input, Output, Run, Sent, WriteId};
+use crate::volumes::{Owner, Shown};
 use crate::writer::{Callback, Job, Writer};
 
 impl AgentProcess {
@@ -91,7 +93,12 @@ impl AgentProcess {
                 self.show_sandbox(ctx, &run);
                 self.wait(ctx, container);
             }
-            Output::UpdateContainer { container, resources } => {
+            Output::UpdateContainer {
+                container,
+                directory,
+                resources,
+            } => {
+                self.show_volumes(ctx, container.clone(), directory, &resources);
                 let containerizer = Arc::clone(&self.containerizer);
                 let id = container.to_wire();
                 let updated = async move { containerizer.update(&id, resources).await };
@@ -181,7 +188,21 @@ impl AgentProcess {
         self.show_sandbox(ctx, run);
         let containerizer = Arc::clone(&self.containerizer);
         let id = container.to_wire();
-        let launched = async move { containerizer.launch(&id, config).await };
+        let owner = Owner::User(config.user.clone());
+        let shown = self.shown(config.directory.clone(), &config.resources, owner);
+        let launched = async move {
+            if !shown.is_empty() {
+                let sandbox = shown.sandbox.clone();
+                let linked = tokio::task::spawn_blocking(move || shown.link()).await;
+                let failed = |error: std::io::Error| containerizer::Error::File {
+                    what: "failed to show volumes in",
+                    path: sandbox,
+                    source: error,
+                };
+                linked.unwrap_or_else(|error| Err(error.into())).map_err(failed)?;
+            }
+            containerizer.launch(&id, config).await
+        };
         ctx.then(launched, move |this, ctx, outcome| match outcome {
             Ok(Launched::Success { pid }) => {
                 this.step(
@@ -210,6 +231,40 @@ impl AgentProcess {
                     },
                 );
             }
+        });
+    }
+
+    fn shown(&self, sandbox: PathBuf, resources: &[v1::Resource], owner: Owner) -> Shown {
+        Shown {
+            work_dir: self.disk.work_dir().to_owned(),
+            sandbox,
+            resources: resources.to_vec(),
+            all: self.core.checkpointed_resources().to_vec(),
+            owner,
+        }
+    }
+
+    /// Links the volumes of a container that runs into its sandbox, and removes links to those it no longer has.
+    fn show_volumes(
+        &self,
+        ctx: &Context<Self>,
+        container: ContainerId,
+        sandbox: PathBuf,
+        resources: &[v1::Resource],
+    ) {
+        let shown = self.shown(sandbox, resources, Owner::OfSandbox);
+        if shown.is_empty() {
+            return;
+        }
+        let linked = tokio::task::spawn_blocking(move || shown.link());
+        ctx.then(linked, move |this, ctx, outcome| {
+            let error = match outcome {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => chain(&error),
+                Err(error) => error.to_string(),
+            };
+            let cause = format!("failed to show volumes in the sandbox: {error}");
+            this.step(ctx, Input::UpdateFailed { container, cause });
         });
     }
 
@@ -265,6 +320,7 @@ fn send(ctx: &Context<AgentProcess>, to: &Upid, message: Sent) {
         Sent::KillTask(message) => ctx.send(to, &message),
         Sent::StatusUpdateAcknowledgement(message) => ctx.send(to, &message),
         Sent::FrameworkToExecutor(message) => ctx.send(to, &message),
+        Sent::UpdateOperationStatus(message) => ctx.send(to, &*message),
     }
 }
 

@@ -12,6 +12,7 @@ mod lifecycle;
 mod metrics;
 mod nested;
 mod obedient;
+mod operations;
 mod random;
 mod recording;
 mod registration;

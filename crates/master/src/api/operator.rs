@@ -77,7 +77,7 @@ impl MasterProcess {
             }
             kind => match self.small_answer(kind, caller) {
                 Some(answer) => encoded(&answer, accept).into(),
-                None => self.refuse_write(&call, caller).into(),
+                None => self.act(context, call, caller),
             },
         }
     }
@@ -122,9 +122,8 @@ impl MasterProcess {
                 get_roles: Some(self.get_roles(&self.sight(caller))),
                 ..blank(response::Type::GetRoles)
             },
-            // What follows cannot be set in this version, so there is none of it to show.
             Type::GetOperations => Answer {
-                get_operations: Some(response::GetOperations::default()),
+                get_operations: Some(self.get_operations(caller)),
                 ..blank(response::Type::GetOperations)
             },
             Type::GetWeights => Answer {
@@ -202,12 +201,38 @@ impl MasterProcess {
         self.settings.authorizer.allows(caller, action, &Object::ANY)
     }
 
-    /// The answer to a call that this version does not carry out.
-    pub(super) fn refuse_write(&self, call: &Call, caller: Option<&Principal>) -> Response {
+    /// Has the core do what a call about an agent or its resources asks for, if nothing speaks against it.
+    pub(super) fn act(
+        &mut self,
+        context: &mut Context<Self>,
+        call: Call,
+        caller: Option<&Principal>,
+    ) -> Reply {
         let authorizer = &self.settings.authorizer;
-        writes::refuse(call, self.core.state(), &|action, object| {
+        let principal = caller.and_then(|caller| caller.value.as_deref());
+        let order = writes::order(call, &self.core, principal, &|action, object| {
             authorizer.allows(caller, action, object)
-        })
+        });
+        match order {
+            Ok((action, success)) => self.operate(context, action, success),
+            Err(response) => response.into(),
+        }
+    }
+
+    /// Operations whose resources a caller may see.
+    fn get_operations(&self, caller: Option<&Principal>) -> response::GetOperations {
+        let sight = self.sight(caller);
+        let operations = self.core.state().operations.values();
+        let shown = operations.filter(|operation| {
+            let consumed = resources::operation::of(&operation.message.info, &resources::Resources::new());
+            consumed.is_ok_and(|conversion| {
+                let consumed = conversion.consumed.to_proto();
+                consumed.iter().all(|resource| sight.resource(resource))
+            })
+        });
+        response::GetOperations {
+            operations: shown.map(|operation| (*operation.message).clone()).collect(),
+        }
     }
 
     /// Ends a framework, if the caller may.

@@ -48,8 +48,8 @@ impl MasterProcess {
             ("/create-volumes", Type::CreateVolumes),
             ("/destroy-volumes", Type::DestroyVolumes),
         ] {
-            closed(context, READWRITE, path, move |this, _, request| {
-                this.on_resources(&request, kind)
+            closed(context, READWRITE, path, move |this, context, request| {
+                this.on_resources(context, &request, kind)
             });
         }
     }
@@ -66,13 +66,13 @@ impl MasterProcess {
     }
 
     /// `/reserve` and the like.
-    fn on_resources(&self, request: &Request, kind: Type) -> Response {
+    fn on_resources(&mut self, context: &mut Context<Self>, request: &Request, kind: Type) -> Reply {
         let read = self.form(request).and_then(|form| {
             resources_call(&form, kind).map_err(|fault| Response::bad_request(fault).into())
         });
         match read {
-            Ok(call) => self.refuse_write(&call, request.principal.as_ref()),
-            Err(response) => *response,
+            Ok(call) => self.act(context, call, request.principal.as_ref()),
+            Err(response) => (*response).into(),
         }
     }
 

@@ -27,8 +27,10 @@ pub(super) struct Basket {
     pub(super) agent: AgentId,
     /// The role all its offers are allocated to.
     pub(super) role: Arc<str>,
-    /// What no operation has used yet.
+    /// What no operation has used yet, and what operations have made.
     pub(super) left: Resources,
+    /// Volumes of another size and disk that became free; no operation of this call can use them.
+    pub(super) resized: Resources,
 }
 
 impl Master {
@@ -49,6 +51,7 @@ impl Master {
                     agent,
                     role,
                     left,
+                    resized: Resources::new(),
                 };
                 self.operate(basket, accept.operations, refusal(accept.filters.as_ref()), out);
             }
@@ -80,6 +83,7 @@ impl Master {
         refused: Duration,
         out: &mut Vec<Output>,
     ) {
+        let offered = basket.left.clone();
         for operation in operations {
             match operation.r#type() {
                 Type::Launch => self.launch(&mut basket, operation, out),
@@ -92,26 +96,17 @@ impl Master {
                 | Type::ShrinkVolume
                 | Type::CreateDisk
                 | Type::DestroyDisk
-                | Type::Unknown => {
-                    if self.refuse_id_of_driver(&basket.framework, &operation, out) {
-                        continue;
-                    }
-                    let fault = format!(
-                        "{} operations are not supported",
-                        operation.r#type().as_str_name()
-                    );
-                    self.refuse_operation(&basket.framework, &operation, &fault, out);
-                }
+                | Type::Unknown => self.convert(&mut basket, operation, out),
             }
         }
-        if !basket.left.is_empty() {
-            self.allocator.recover(
-                &basket.framework,
-                &basket.agent,
-                &basket.left,
-                Some(refused),
-                self.now,
-            );
+        // What operations have made has not been refused.
+        let made = &(&basket.left - &offered) + &basket.resized;
+        let unused = &basket.left - &made;
+        for (resources, refused) in [(made, None), (unused, Some(refused))] {
+            if !resources.is_empty() {
+                self.allocator
+                    .recover(&basket.framework, &basket.agent, &resources, refused, self.now);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::v1::task_status::Reason;
-use proto::v1::{self, TaskState};
+use proto::v1::{self, OperationState, TaskState};
 
 use super::Master;
 use super::events::{info, warning};
@@ -172,6 +172,19 @@ impl Master {
         }
         for (framework, executor) in agent.executors.keys() {
             self.strike_executor(id, framework, executor);
+        }
+        let unreachable = format!(
+            "Agent {} is unreachable: health check timed out",
+            agent.info.hostname
+        );
+        let fate = match loss {
+            Loss::Unreachable(_) => Some((OperationState::OperationUnreachable, unreachable.as_str())),
+            Loss::Gone => Some((OperationState::OperationGoneByOperator, super::gone::TEXT)),
+            Loss::Unregistered | Loss::Replaced | Loss::Down => None,
+        };
+        self.lose_operations(id, fate, write, out);
+        if !matches!(loss, Loss::Unreachable(_)) {
+            self.forget_deactivation(id);
         }
         self.state.version += 1;
         self.state.agents.remove(id);

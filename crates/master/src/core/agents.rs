@@ -38,24 +38,7 @@ impl Profile {
     pub(super) fn total(&self) -> (Resources, Resources) {
         let configured = Resources::from_proto_lenient(&self.info.resources);
         let checkpointed = Resources::from_proto_lenient(&self.checkpointed);
-        let plain: Resources = checkpointed.map(|entry| {
-            let mut message = entry.to_proto();
-            message.reservations.clear();
-            if let Some(disk) = &mut message.disk {
-                disk.persistence = None;
-                disk.volume = None;
-                if disk.source.is_none() {
-                    message.disk = None;
-                }
-            }
-            message.shared = None;
-            resources::Entry::from_proto(&message).unwrap_or_else(|_| entry.clone())
-        });
-        let total = if configured.contains(&plain) {
-            &(&configured - &plain) + &checkpointed
-        } else {
-            configured
-        };
+        let total = configured.with_checkpointed(&checkpointed).unwrap_or(configured);
         (total, checkpointed)
     }
 }
@@ -176,6 +159,10 @@ impl Master {
             reregistered: None,
             connected: true,
             active: true,
+            deactivated: false,
+            drain: None,
+            drain_started: None,
+            operations: OrdSet::new(),
             resource_version: profile.resource_version,
             checkpointed,
             total,
@@ -266,6 +253,9 @@ impl Master {
             );
         }
         let changed = total != agent.total;
+        if let Some(operations) = message.operations {
+            self.compare_operations(&id, operations.operations, out);
+        }
         if let Some(agent) = self.state.agent_mut(&id)
             && message.resource_version_uuid.is_some()
         {

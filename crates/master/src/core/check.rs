@@ -61,6 +61,7 @@ impl Master {
             "a framework's driver is not known by its address".to_owned()
         })?;
         self.check_inverse_offers()?;
+        self.check_operations()?;
         self.allocator.check().map_err(Violation)
     }
 
@@ -85,6 +86,36 @@ impl Master {
         ensure(shown == pairs.len(), || {
             format!("frameworks have {shown} inverse offers, not {}", pairs.len())
         })
+    }
+
+    fn check_operations(&self) -> Result<(), Violation> {
+        for (uuid, operation) in &self.state.operations {
+            let agent = self.state.agents.get(&operation.agent);
+            ensure(agent.is_some_and(|agent| agent.operations.contains(uuid)), || {
+                format!("operation {uuid:x} is unknown to agent {}", operation.agent)
+            })?;
+        }
+        let of_agents = self.state.agents.values().map(|agent| agent.operations.len());
+        ensure(of_agents.sum::<usize>() == self.state.operations.len(), || {
+            "an agent has operations that are not known".to_owned()
+        })?;
+        for framework in self.state.frameworks.values() {
+            for (id, uuid) in &framework.operation_ids {
+                let known = self.state.operations.get(uuid).is_some_and(|operation| {
+                    operation.framework.as_ref() == Some(&framework.id)
+                        && operation
+                            .message
+                            .info
+                            .id
+                            .as_ref()
+                            .is_some_and(|own| own.value == *id)
+                });
+                ensure(known, || {
+                    format!("operation '{id}' of framework {} is not known", framework.id)
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn check_agent(&self, id: &AgentId, agent: &Agent) -> Result<(), Violation> {
@@ -118,6 +149,12 @@ impl Master {
         let booked = agent.used.values().fold(Resources::new(), |sum, each| sum + each);
         ensure(booked == used, || {
             format!("agent {id} has {booked} used, its tasks and executors {used}")
+        })?;
+        ensure(agent.deactivated == self.state.deactivated.contains(id), || {
+            format!("agent {id} is deactivated and not")
+        })?;
+        ensure(self.allocator.total(id) == Some(&agent.total), || {
+            format!("agent {id} has {} in all, and the allocator other", agent.total)
         })?;
         ensure(agent.active || agent.offers.is_empty(), || {
             format!("inactive agent {id} has offers")

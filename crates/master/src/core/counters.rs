@@ -65,6 +65,11 @@ pub struct Counters {
     pub task_transitions: std::collections::BTreeMap<Transition, u64>,
     /// `master/operations/<type>/error` by the number of the type: operations that were refused.
     pub operation_errors: std::collections::BTreeMap<i32, u64>,
+    /// `master/operations/<type>/<state>` by the numbers of type and state: how many operations ended so, and how many
+    /// are pending.
+    pub operations: std::collections::BTreeMap<(i32, i32), u64>,
+    pub valid_operation_status_updates: u64,
+    pub invalid_operation_status_updates: u64,
     /// `frameworks/<principal>/messages_*`, as long as a framework of the principal is registered.
     pub by_principal: std::collections::BTreeMap<String, Messages>,
 }
@@ -106,6 +111,28 @@ pub struct Gauges {
 pub const TASK_STATES: usize = 14;
 
 impl Counters {
+    /// Counts an operation's move from one state to another; what has ended stays counted.
+    pub(super) fn move_operation(
+        &mut self,
+        kind: v1::offer::operation::Type,
+        from: Option<v1::OperationState>,
+        to: Option<v1::OperationState>,
+    ) {
+        if from == to {
+            return;
+        }
+        if from == Some(v1::OperationState::OperationPending)
+            && let Some(count) = self
+                .operations
+                .get_mut(&(kind as i32, v1::OperationState::OperationPending as i32))
+        {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(to) = to {
+            *self.operations.entry((kind as i32, to as i32)).or_default() += 1;
+        }
+    }
+
     /// Counts a task's move to a state that ends it, or hides it.
     pub(super) fn count_transition(&mut self, status: &v1::TaskStatus, state: v1::TaskState) {
         use v1::TaskState as S;

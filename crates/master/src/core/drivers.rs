@@ -200,6 +200,7 @@ fn fault(reply: Reply) -> Option<String> {
         Reply::Done => None,
         Reply::BadRequest(text)
         | Reply::Forbidden(text)
+        | Reply::Conflict(text)
         | Reply::NotFound(text)
         | Reply::Unavailable(text) => Some(text),
     }

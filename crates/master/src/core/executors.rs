@@ -1,7 +1,7 @@
 //! Executors: charged when the master believes they start, freed when an agent says they are gone.
 
 use process::Upid;
-use proto::internal::{ExecutorToFrameworkMessage, ExitedExecutorMessage, UpdateOperationStatusMessage};
+use proto::internal::{ExecutorToFrameworkMessage, ExitedExecutorMessage};
 
 use super::Master;
 use super::events::{self, warning};
@@ -73,41 +73,5 @@ impl Master {
         } else {
             self.counters.invalid_executor_to_framework_messages += 1;
         }
-    }
-
-    /// No operation is ever sent to an agent by this master, so a status can only be of one that another master sent. It is
-    /// acknowledged, so that the agent stops repeating it.
-    pub(super) fn on_operation_status(
-        &mut self,
-        from: &Upid,
-        message: &UpdateOperationStatusMessage,
-        out: &mut Vec<Output>,
-    ) {
-        self.counters.messages_operation_status_update += 1;
-        let agent = message.slave_id.as_ref().map(AgentId::from);
-        if agent
-            .and_then(|agent| self.state.agents.get(&agent))
-            .is_none_or(|agent| agent.pid != *from)
-        {
-            return warning(
-                out,
-                format!("Ignoring operation status from unknown agent at {from}"),
-            );
-        }
-        let (Some(status_uuid), Some(operation_uuid)) =
-            (message.status.uuid.clone(), message.operation_uuid.clone())
-        else {
-            return;
-        };
-        let acknowledgement = proto::internal::AcknowledgeOperationStatusMessage {
-            status_uuid,
-            operation_uuid,
-            resource_provider_id: message.status.resource_provider_id.clone(),
-        };
-        events::send(
-            from,
-            super::output::AgentBound::AcknowledgeOperation(acknowledgement),
-            out,
-        );
     }
 }

@@ -102,11 +102,9 @@ impl Master {
             Type::Message => with(call.message, |message| self.on_message(framework, message, out)),
             // The built-in allocator has no use for what a scheduler wishes for.
             Type::Request => self.counters.messages_resource_request += 1,
-            Type::AcknowledgeOperationStatus => {
-                // No operation stays known here, so there is none to acknowledge.
-                self.counters.messages_operation_status_update_acknowledgement += 1;
-                self.counters.invalid_operation_status_update_acknowledgements += 1;
-            }
+            Type::AcknowledgeOperationStatus => with(call.acknowledge_operation_status, |ack| {
+                self.on_acknowledge_operation(framework, &ack, out)
+            }),
             Type::ReconcileOperations => {
                 with(call.reconcile_operations, |reconcile| {
                     self.on_reconcile_operations(framework, &reconcile, out)
@@ -129,7 +127,15 @@ impl Master {
     pub(super) fn on_operator(&mut self, request: RequestId, action: OperatorAction, out: &mut Vec<Output>) {
         let reply = match action {
             OperatorAction::Teardown(framework) => Some(self.tear_down(&framework, out)),
-            OperatorAction::MarkGone(agent) => self.mark_gone(request, agent, out),
+            OperatorAction::MarkGone(agent) => self.mark_gone(Some(request), agent, out),
+            OperatorAction::Operate {
+                agent,
+                operation,
+                principal,
+            } => Some(self.operate_for_operator(&agent, *operation, principal.as_deref(), out)),
+            order @ (OperatorAction::Drain { .. }
+            | OperatorAction::Deactivate(_)
+            | OperatorAction::Reactivate(_)) => self.order(request, &order, out),
             OperatorAction::UpdateQuota { configs, rescinding } => {
                 self.change_quotas(request, configs, rescinding, out)
             }
@@ -419,6 +425,7 @@ impl Master {
             framework.active = false;
         }
         self.end_all_of(id, &framework, out);
+        self.orphan_operations(id, out);
         self.count_out(&framework);
         self.allocator.remove_framework(id, self.now);
         self.state.version += 1;

@@ -21,7 +21,7 @@ impl Master {
     /// Has an agent marked gone in the registry; gives an answer when that can be told at once.
     pub(super) fn mark_gone(
         &mut self,
-        request: RequestId,
+        request: Option<RequestId>,
         id: AgentId,
         out: &mut Vec<Output>,
     ) -> Option<Reply> {
@@ -59,6 +59,7 @@ impl Master {
             | Pending::Quota { .. }
             | Pending::Weights { .. }
             | Pending::Maintenance { .. }
+            | Pending::Activation { .. }
             | Pending::Kept => false,
         };
         match self.pending.values().find(of_this) {
@@ -75,7 +76,7 @@ impl Master {
         &mut self,
         id: &AgentId,
         at: v1::TimeInfo,
-        request: RequestId,
+        request: Option<RequestId>,
         write: WriteId,
         out: &mut Vec<Output>,
     ) {
@@ -93,11 +94,14 @@ impl Master {
             self.state.recovered_agents.remove(id);
         }
         info(out, format!("Agent {id} is gone"));
-        out.push(Output::Reply {
-            request,
-            reply: Reply::Done,
-            after: Some(write),
-        });
+        self.forget_deactivation(id);
+        if let Some(request) = request {
+            out.push(Output::Reply {
+                request,
+                reply: Reply::Done,
+                after: Some(write),
+            });
+        }
     }
 
     /// Ends the tasks that were out of sight with an agent which is gone now.

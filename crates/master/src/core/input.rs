@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use process::Upid;
 use proto::internal;
 use proto::v1::quota::QuotaConfig;
-use proto::v1::{WeightInfo, scheduler};
+use proto::v1::{self, WeightInfo, scheduler};
 
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
 use super::maintenance::Maintenance;
@@ -111,6 +111,19 @@ pub enum OperatorAction {
     Teardown(FrameworkId),
     /// MARK_AGENT_GONE: an agent will not return.
     MarkGone(AgentId),
+    /// RESERVE_RESOURCES, UNRESERVE_RESOURCES, CREATE_VOLUMES, DESTROY_VOLUMES, GROW_VOLUME, SHRINK_VOLUME.
+    Operate {
+        agent: AgentId,
+        operation: Box<v1::offer::Operation>,
+        /// Of the operator.
+        principal: Option<String>,
+    },
+    /// DRAIN_AGENT: kill what an agent runs and offer no more of it.
+    Drain { agent: AgentId, config: v1::DrainConfig },
+    /// DEACTIVATE_AGENT: offer no more of an agent.
+    Deactivate(AgentId),
+    /// REACTIVATE_AGENT: offer it again.
+    Reactivate(AgentId),
     /// UPDATE_QUOTA, SET_QUOTA, REMOVE_QUOTA: quotas of roles, all or none; checked with
     /// [`Master::beyond_limits`](super::Master::beyond_limits) and [`Master::overcommit`](super::Master::overcommit).
     UpdateQuota {

@@ -18,12 +18,14 @@
 mod accept;
 mod agent_loss;
 mod agents;
+mod apply;
 mod authentication;
 mod books;
 mod capabilities;
 mod check;
 mod config;
 mod counters;
+mod drain;
 mod driver_bound;
 mod drivers;
 mod events;
@@ -39,6 +41,7 @@ mod maintenance;
 mod observer;
 mod offers;
 mod operations;
+mod operator;
 mod output;
 mod pacing;
 mod permissions;
@@ -66,7 +69,10 @@ use std::sync::Arc;
 
 use process::{Time, Upid};
 use proto::v1;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
+pub use apply::Unfit;
 pub use capabilities::{AgentCapabilities, FrameworkCapabilities};
 pub use check::Violation;
 pub use config::{Config, HEARTBEAT_INTERVAL, MINIMUM_AGENT_VERSION};
@@ -79,7 +85,7 @@ pub use input::{AgentMessage, Authentication, DriverMessage, Input, OperatorActi
 pub use maintenance::{MachineKey, Maintenance};
 pub use output::{AgentBound, Level, OperatorEvent, Output, RegistryOperation, Reply, Sender};
 pub use quota::{Overcommit, Rescinding};
-pub use state::{Agent, Connection, Executor, Framework, Offer, State, Task};
+pub use state::{Agent, Connection, Executor, Framework, Offer, Operation, State, Task};
 
 use observer::Observer;
 use registry::Pending;
@@ -130,6 +136,10 @@ pub struct Master {
     admitting: BTreeSet<Upid>,
     /// Inverse offers that stand.
     inverse_offers: inverse_offers::InverseOffers,
+    /// Makes the uuids of operations.
+    rng: ChaCha8Rng,
+    /// Agents that are being marked drained.
+    drained: BTreeSet<AgentId>,
     /// Recovered agents whose time is up, waiting for a permit to be marked unreachable.
     removals: recovery::Removals,
 }
@@ -140,6 +150,8 @@ impl Master {
         let allocator = allocator::Allocator::new(config.allocator.clone());
         // A list that is wrong has been refused with the command line.
         let throttle = auth::rate_limits::Throttle::new(&config.rate_limits).unwrap_or_default();
+        // Apart from the allocator's draws.
+        let rng = ChaCha8Rng::seed_from_u64(config.allocator.seed.rotate_left(32) ^ 0x6f70);
         let removals = recovery::Removals::new(config.agent_removal_rate_limit);
         Self {
             config: Arc::new(config),
@@ -171,6 +183,8 @@ impl Master {
             in_flight: BTreeSet::new(),
             admitting: BTreeSet::new(),
             inverse_offers: inverse_offers::InverseOffers::default(),
+            rng,
+            drained: BTreeSet::new(),
             removals,
         }
     }
@@ -204,6 +218,9 @@ impl Master {
             }
             Input::Operator { request, action } => self.on_operator(request, action, out),
             Input::Timeout => self.on_timeout(out),
+        }
+        if !self.state.draining.is_empty() {
+            self.progress_draining(out);
         }
     }
 

@@ -100,6 +100,7 @@ pub enum AgentBound {
     AcknowledgeOperation(internal::AcknowledgeOperationStatusMessage),
     ReconcileOperations(internal::ReconcileOperationsMessage),
     CheckpointResources(internal::CheckpointResourcesMessage),
+    Drain(internal::DrainSlaveMessage),
 }
 
 impl AgentBound {
@@ -125,6 +126,7 @@ impl AgentBound {
             Self::AcknowledgeOperation(message) => named(message),
             Self::ReconcileOperations(message) => named(message),
             Self::CheckpointResources(message) => named(message),
+            Self::Drain(message) => named(message),
         }
     }
 }
@@ -154,6 +156,8 @@ pub enum Reply {
     BadRequest(String),
     /// 403 with this body.
     Forbidden(String),
+    /// 409 with this body.
+    Conflict(String),
     /// 404 with this body.
     NotFound(String),
     /// 503 with this body.
@@ -183,6 +187,14 @@ pub enum RegistryOperation {
     RemoveAgent { id: AgentId },
     /// An operator said the agent will not return.
     MarkGone { id: AgentId, at: v1::TimeInfo },
+    /// An agent is drained.
+    DrainAgent { id: AgentId, config: v1::DrainConfig },
+    /// All it ran is gone.
+    MarkAgentDrained { id: AgentId },
+    /// No offers of an agent.
+    DeactivateAgent { id: AgentId },
+    /// Offers of it again.
+    ReactivateAgent { id: AgentId },
     /// Agents unreachable or gone for so long that they are forgotten.
     Prune {
         unreachable: Vec<AgentId>,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use auth::{Action, Object, Principal};
 use process::Upid;
-use proto::v1::{AgentInfo, FrameworkInfo, TaskInfo};
+use proto::v1::offer::Operation;
+use proto::v1::offer::operation::Type;
+use proto::v1::{AgentInfo, FrameworkInfo, Resource, TaskInfo};
 
 use super::{Master, validation};
 
@@ -39,6 +41,67 @@ impl Master {
         ))
     }
 
+    /// Whether a framework may carry an operation out on all that it names; the text is told to the scheduler.
+    pub(super) fn check_operation_allowed(
+        &self,
+        operation: &Operation,
+        info: &FrameworkInfo,
+    ) -> Result<(), String> {
+        let authorizer = &self.config.authorizer;
+        if authorizer.is_open() {
+            return Ok(());
+        }
+        let subject = subject(info);
+        let of = |part: Option<&[Resource]>| part.unwrap_or_default().to_vec();
+        let (action, doing, resources) = match operation.r#type() {
+            Type::Reserve => {
+                let part = operation.reserve.as_ref().map(|part| &*part.resources);
+                (Action::ReserveResources, "reserve resources", of(part))
+            }
+            Type::Unreserve => {
+                let part = operation.unreserve.as_ref().map(|part| &*part.resources);
+                (Action::UnreserveResources, "unreserve resources", of(part))
+            }
+            Type::Create => {
+                let part = operation.create.as_ref().map(|part| &*part.volumes);
+                (Action::CreateVolume, "create persistent volumes", of(part))
+            }
+            Type::Destroy => {
+                let part = operation.destroy.as_ref().map(|part| &*part.volumes);
+                (Action::DestroyVolume, "destroy persistent volumes", of(part))
+            }
+            Type::GrowVolume => {
+                let part = operation.grow_volume.as_ref();
+                let part = part.map(|part| std::slice::from_ref(&part.volume));
+                (Action::ResizeVolume, "grow a volume", of(part))
+            }
+            Type::ShrinkVolume => {
+                let part = operation.shrink_volume.as_ref();
+                let part = part.map(|part| std::slice::from_ref(&part.volume));
+                (Action::ResizeVolume, "shrink a volume", of(part))
+            }
+            Type::Launch | Type::LaunchGroup | Type::CreateDisk | Type::DestroyDisk | Type::Unknown => {
+                return Ok(());
+            }
+        };
+        let object = |resource: &'_ Resource| match action {
+            Action::UnreserveResources => owned(Object::reserver(resource)),
+            Action::DestroyVolume => owned(Object::volume_creator(resource)),
+            _ => owned(Object::reservation_role(resource)),
+        };
+        let allowed = resources.iter().map(object).all(|named| {
+            let object = named.as_deref().map_or(Object::ANY, Object::value);
+            authorizer.allows(subject.as_ref(), action, &object)
+        });
+        if allowed {
+            return Ok(());
+        }
+        Err(format!(
+            "Not authorized to {doing} as '{}'",
+            info.principal.as_deref().unwrap_or("ANY")
+        ))
+    }
+
     /// REGISTER_AGENT, and RESERVE_RESOURCES for the roles that the agent's resources are reserved to from the start.
     pub(super) fn check_agent_allowed(&self, from: &Upid, info: &AgentInfo) -> Result<(), String> {
         let authorizer = &self.config.authorizer;
@@ -58,6 +121,10 @@ impl Master {
         }
         Err("it is not authorized to register with its resources".to_owned())
     }
+}
+
+fn owned(object: Object<'_>) -> Option<String> {
+    object.value.map(ToOwned::to_owned)
 }
 
 /// Whom a framework acts as.

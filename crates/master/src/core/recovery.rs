@@ -55,16 +55,14 @@ impl Master {
         self.state.elected = Some(self.now);
         self.recover_maintenance(&mut registry);
         for slave in registry.slaves.unwrap_or_default().slaves {
-            let mut agent = slave.info;
-            resources::format::upgrade(&mut agent.resources);
-            if let Some(id) = agent.id.as_ref().map(AgentId::from) {
-                self.state.recovered_agents.insert(id, agent.into());
-            }
+            self.recover_agent(slave);
         }
         for slave in registry.unreachable.unwrap_or_default().slaves {
+            let id = AgentId::from(&slave.id);
+            self.recover_activation(&id, slave.drain_info, slave.deactivated.unwrap_or(false));
             self.state
                 .unreachable_agents
-                .insert(AgentId::from(&slave.id), slave.timestamp, usize::MAX);
+                .insert(id, slave.timestamp, usize::MAX);
         }
         for slave in registry.gone.unwrap_or_default().slaves {
             self.state

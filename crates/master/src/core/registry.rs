@@ -9,6 +9,7 @@ use proto::v1::quota::QuotaConfig;
 use super::Master;
 use super::ids::{AgentId, RequestId, WriteId};
 use super::maintenance::Maintenance;
+use super::operator::Change;
 use super::output::{Output, RegistryOperation};
 use super::quota::Rescinding;
 use super::timers::Timer;
@@ -41,7 +42,7 @@ pub(super) enum Pending {
     Gone {
         id: AgentId,
         at: v1::TimeInfo,
-        request: RequestId,
+        request: Option<RequestId>,
     },
     /// An agent that asked to leave.
     Remove { id: AgentId },
@@ -58,6 +59,11 @@ pub(super) enum Pending {
     },
     /// The schedule, and machines in it.
     Maintenance { order: Maintenance, request: RequestId },
+    /// Draining, deactivation, reactivation; without a request, what follows from one.
+    Activation {
+        request: Option<RequestId>,
+        change: Change,
+    },
     /// An agent whose machine is down.
     Down { id: AgentId },
     /// What is in force already and only had to be kept.
@@ -135,7 +141,13 @@ impl Master {
                 self.finish_down(&id, write, out);
             }
             Pending::Kept => {}
+            Pending::Activation { request, change } => self.finish_change(request, change, write, out),
             Pending::Prune { unreachable, gone } => {
+                for id in unreachable.iter().chain(&gone) {
+                    if !self.state.agents.contains_key(id) {
+                        self.forget_deactivation(id);
+                    }
+                }
                 self.state.version += 1;
                 for id in &unreachable {
                     self.state.unreachable_agents.remove(id);

@@ -6,6 +6,7 @@ use process::Upid;
 use proto::internal::{
     ReconcileTasksMessage, ReregisterSlaveMessage, ShutdownFrameworkMessage, SlaveReregisteredMessage,
 };
+use proto::v1::agent_info::capability::Type as Capability;
 use proto::v1::task_status::{Reason, Source};
 use proto::v1::{self, TaskStatus};
 use resources::Resources;
@@ -174,6 +175,7 @@ impl Master {
         };
         send_after(&from, AgentBound::Reregistered(reply), after, out);
         self.tell_of_frameworks(&from, frameworks.keys(), out);
+        self.deactivate_again(id, out);
         if !was_recovered {
             let text = if was_unreachable {
                 "Unreachable agent re-reregistered"
@@ -329,6 +331,12 @@ impl Master {
         self.kill_again(id, &from, &load.tasks, out);
         self.tell_of_frameworks(&from, frameworks.iter(), out);
         self.end_strangers(id, &from, &load, out);
+        self.deactivate_again(id, out);
+        let agent = self.state.agents.get(id);
+        if let Some(agent) = agent.filter(|agent| !agent.capabilities.has(Capability::ResourceProvider)) {
+            let message = super::apply::checkpoint_message(agent);
+            send(&from, AgentBound::CheckpointResources(message), out);
+        }
     }
 
     /// Takes over what may have changed about an agent, and makes it active.
@@ -336,15 +344,23 @@ impl Master {
         if let Some(timer) = self.reregister_timers.remove(id) {
             self.timers.cancel(timer);
         }
-        let (mut total, checkpointed) = profile.total();
+        let (mut total, mut checkpointed) = profile.total();
         let Some(agent) = self.state.agent_mut(id) else {
             return;
         };
+        let capabilities = super::AgentCapabilities::new(&profile.capabilities);
+        if !capabilities.has(Capability::ResourceProvider) {
+            // Compat: such an agent keeps what it is told to, which may not have reached it.
+            let configured = Resources::from_proto_lenient(&profile.info.resources);
+            if let Some(ours) = configured.with_checkpointed(&agent.checkpointed) {
+                (total, checkpointed) = (ours, agent.checkpointed.clone());
+            }
+        }
         let old_pid = std::mem::replace(&mut agent.pid, from.clone());
         let was_connected = std::mem::replace(&mut agent.connected, true);
-        let was_active = std::mem::replace(&mut agent.active, true);
+        let active = !agent.deactivated;
+        let was_active = std::mem::replace(&mut agent.active, active);
         total += &agent.total.revocable();
-        let capabilities = super::AgentCapabilities::new(&profile.capabilities);
         let changed =
             agent.total != total || *agent.info != profile.info || agent.capabilities != capabilities;
         agent.reregistered = Some(self.now);
@@ -364,7 +380,7 @@ impl Master {
         if changed {
             self.change_total(id, total, out);
         }
-        if !was_active {
+        if !was_active && active {
             self.gauges.slaves_active += 1;
             self.gauges.slaves_inactive -= 1;
             self.allocator.activate_agent(id, self.now);

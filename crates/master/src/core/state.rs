@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use imbl::{OrdMap, OrdSet, Vector};
 use process::{Time, Upid};
 use proto::Shared;
@@ -44,6 +45,12 @@ pub struct State {
     pub schedule: Arc<v1::maintenance::Schedule>,
     /// Offers that stand.
     pub offers: OrdMap<OfferId, Arc<Offer>>,
+    /// Operations whose status is not acknowledged, by their uuid.
+    pub operations: OrdMap<Bytes, Arc<Operation>>,
+    /// Agents that are or were drained and have not been reactivated, registered or not.
+    pub draining: OrdMap<AgentId, v1::DrainInfo>,
+    /// Agents that an operator wants no offers of, registered or not.
+    pub deactivated: OrdSet<AgentId>,
 }
 
 /// An agent registered with this master.
@@ -63,6 +70,14 @@ pub struct Agent {
     pub connected: bool,
     /// Whether its resources may be offered.
     pub active: bool,
+    /// Whether an operator wants no offers of it.
+    pub deactivated: bool,
+    /// How far draining is, if it is or was drained.
+    pub drain: Option<v1::DrainInfo>,
+    /// When draining began, if this master began it.
+    pub drain_started: Option<v1::TimeInfo>,
+    /// Uuids of operations it has been sent, or has told of, whose status is not acknowledged.
+    pub operations: OrdSet<Bytes>,
     /// Changes when the agent's own resources change (16 bytes).
     pub resource_version: Option<v1::Uuid>,
     /// Dynamic reservations and volumes it has on disk.
@@ -124,6 +139,8 @@ pub struct Framework {
     pub offers: OrdMap<OfferId, Arc<Offer>>,
     /// Inverse offers that stand for it.
     pub inverse_offers: OrdMap<OfferId, Shared<v1::InverseOffer>>,
+    /// Uuids of operations by the ids it gave them.
+    pub operation_ids: OrdMap<String, Bytes>,
     /// What its tasks and executors hold, by agent: equal ports of two agents are not the same.
     pub used: OrdMap<AgentId, Resources>,
     /// What stands offered to it, by agent.
@@ -199,6 +216,16 @@ impl Task {
     pub fn state(&self) -> v1::TaskState {
         self.message.state()
     }
+}
+
+/// An operation that an agent has been sent.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    pub agent: AgentId,
+    /// Whose it is; none: an operator's.
+    pub framework: Option<FrameworkId>,
+    /// What readers see.
+    pub message: Shared<v1::Operation>,
 }
 
 /// Resources of one agent offered to one role of one framework.

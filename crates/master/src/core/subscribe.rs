@@ -185,6 +185,7 @@ impl Master {
             executors: OrdMap::new(),
             offers: OrdMap::new(),
             inverse_offers: OrdMap::new(),
+            operation_ids: self.operation_ids_of(id),
             used: OrdMap::new(),
             offered: OrdMap::new(),
             message: OnceLock::new(),

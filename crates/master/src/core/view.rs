@@ -22,7 +22,7 @@ impl Agent {
         get_agents::Agent {
             agent_info: (*self.info).clone(),
             active: self.active,
-            deactivated: Some(false),
+            deactivated: Some(self.deactivated),
             version: self.version.as_ref().to_owned(),
             pid: Some(self.pid.to_string()),
             registered_time: Some(time(self.registered)),
@@ -38,8 +38,8 @@ impl Agent {
                 })
                 .collect(),
             resource_providers: Vec::new(),
-            drain_info: None,
-            estimated_drain_start_time: None,
+            drain_info: self.drain,
+            estimated_drain_start_time: self.drain_started,
         }
     }
 }

@@ -200,7 +200,7 @@ macro_rules! counted {
     ($($field:ident => $name:literal),* $(,)?; $($plain:ident),* $(,)?) => {
         impl Reading {
             fn counted(&self, values: &mut Values) {
-                let Counters { $($field,)* $($plain,)* task_transitions: _, by_principal: _, operation_errors: _ } = &self.counters;
+                let Counters { $($field,)* $($plain,)* task_transitions: _, by_principal: _, operation_errors: _, operations: _, valid_operation_status_updates: _, invalid_operation_status_updates: _ } = &self.counters;
                 $(put_count(values, $name, *$field);)*
                 $(put_count(values, stringify!($plain), *$plain);)*
             }
@@ -267,7 +267,7 @@ counted! {
     tasks_gone_by_operator,
 }
 
-/// Operations on resources are not carried out by this version: all that there are were refused.
+/// Operations on resources: those that ended, by how, and those that are pending. Refused ones are errors.
 fn operations(counters: &Counters, values: &mut Values) {
     const STATES: [&str; 9] = [
         "total",
@@ -298,21 +298,41 @@ fn operations(counters: &Counters, values: &mut Values) {
             .filter(|(number, _)| kind.is_empty() || operation_prefix(**number).as_deref() == Some(kind))
             .map(|(_, count)| *count)
             .sum();
+        let known = |state: &str| -> u64 {
+            counters
+                .operations
+                .iter()
+                .filter(|((number, _), _)| {
+                    kind.is_empty() || operation_prefix(*number).as_deref() == Some(kind)
+                })
+                .filter(|((_, number), _)| state == "total" || is_state(*number, state))
+                .map(|(_, count)| *count)
+                .sum()
+        };
         for state in STATES {
-            let count = if matches!(state, "total" | "error") {
+            let refused = if matches!(state, "total" | "error") {
                 errors
             } else {
                 0
             };
+            let count = refused + known(state);
             put_count(values, &format!("operations/{kind}{state}"), count);
         }
     }
-    for name in [
-        "valid_operation_status_updates",
-        "invalid_operation_status_updates",
-    ] {
-        put(values, name, 0.0);
+    let updates = [
+        ("valid", counters.valid_operation_status_updates),
+        ("invalid", counters.invalid_operation_status_updates),
+    ];
+    for (kind, count) in updates {
+        put_count(values, &format!("{kind}_operation_status_updates"), count);
     }
+}
+
+/// Whether a number is that of `OPERATION_<STATE>`, the state written small.
+fn is_state(number: i32, state: &str) -> bool {
+    v1::OperationState::name(number)
+        .and_then(|name| name.strip_prefix("OPERATION_"))
+        .is_some_and(|name| name.eq_ignore_ascii_case(state))
 }
 
 /// `reserve/` for the number of RESERVE.

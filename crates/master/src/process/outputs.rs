@@ -150,6 +150,7 @@ fn response(success: http::StatusCode, reply: Reply) -> Response {
         Reply::Done => Response::new(success),
         Reply::BadRequest(text) => Response::bad_request(text),
         Reply::Forbidden(text) => Response::forbidden(text),
+        Reply::Conflict(text) => Response::text(http::StatusCode::CONFLICT, text),
         Reply::NotFound(text) => Response::text(http::StatusCode::NOT_FOUND, text),
         Reply::Unavailable(text) => Response::unavailable(text),
     }

@@ -5,6 +5,7 @@ mod descriptions;
 mod executors;
 mod groups;
 mod offers;
+mod operations;
 mod rig;
 mod subscriptions;
 mod tasks;

@@ -2,7 +2,7 @@
 
 use agent::core::{
     Checkpoint, ContainerId, ExecutorId, FrameworkId, RecoveredAgent, RecoveredExecutor, RecoveredFramework,
-    RecoveredRun, RecoveredState, RecoveredTask, Run, TaskId,
+    RecoveredOperation, RecoveredRun, RecoveredState, RecoveredTask, Run, TaskId,
 };
 use bytes::Bytes;
 use process::Upid;
@@ -14,6 +14,10 @@ use std::collections::BTreeMap;
 pub struct Disk {
     info: Option<v1::AgentInfo>,
     frameworks: BTreeMap<FrameworkId, FrameworkOnDisk>,
+    resources: internal::slave::ResourceState,
+    /// Statuses of operations by the operation's uuid; none: acknowledged.
+    operations: BTreeMap<Bytes, Option<v1::OperationStatus>>,
+    drain: Option<v1::DrainConfig>,
     /// Everything that was ever written of a task's updates, kept even when the agent starts anew.
     pub recorded: BTreeMap<(FrameworkId, TaskId), Recorded>,
 }
@@ -54,6 +58,7 @@ impl Disk {
             }
             Checkpoint::ForgetAgent => {
                 self.info = None;
+                self.drain = None;
                 self.frameworks.clear();
             }
             Checkpoint::BootId => {}
@@ -85,7 +90,34 @@ impl Disk {
                     run.completed = true;
                 }
             }
+            Checkpoint::Resources { state, .. } => self.resources = *state,
+            Checkpoint::OperationUpdate {
+                operation, update, ..
+            } => {
+                self.operations.insert(operation, Some(update.status));
+            }
+            Checkpoint::OperationAcknowledgement { operation, .. } => {
+                self.operations.insert(operation, None);
+            }
+            Checkpoint::Drain { config, .. } => self.drain = config,
         }
+    }
+
+    /// Operations whose status is not acknowledged, as far as the log says.
+    fn recovered_operations(&self) -> Vec<RecoveredOperation> {
+        let kept = self.resources.operations.iter();
+        kept.filter_map(|operation| {
+            let log = match self.operations.get(&operation.uuid.value) {
+                Some(None) => return None,
+                Some(Some(status)) => Some(status.clone()),
+                None => None,
+            };
+            Some(RecoveredOperation {
+                operation: operation.clone(),
+                log,
+            })
+        })
+        .collect()
     }
 
     fn write_framework(&mut self, info: v1::FrameworkInfo, pid: Upid) {
@@ -214,7 +246,9 @@ impl Disk {
         });
         RecoveredState {
             rebooted,
-            resources: Vec::new(),
+            resources: self.resources.resources.clone(),
+            operations: self.recovered_operations(),
+            drain: self.drain,
             agent,
             errors: 0,
         }

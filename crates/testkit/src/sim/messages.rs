@@ -146,6 +146,7 @@ pub(crate) fn to_master(sent: Sent) -> Option<AgentMessage> {
         Sent::StatusUpdate(message) => AgentMessage::StatusUpdate(message),
         Sent::ExitedExecutor(message) => AgentMessage::ExitedExecutor(message),
         Sent::ExecutorToFramework(message) => AgentMessage::ExecutorToFramework(message),
+        Sent::UpdateOperationStatus(message) => AgentMessage::UpdateOperationStatus(message),
     })
 }
 
@@ -164,9 +165,10 @@ pub(crate) fn to_agent(bound: AgentBound) -> Option<Received> {
         AgentBound::ShutdownExecutor(message) => Received::ShutdownExecutor(message),
         AgentBound::Acknowledge(message) => Received::StatusUpdateAcknowledgement(message),
         AgentBound::FrameworkToExecutor(message) => Received::FrameworkToExecutor(message),
-        AgentBound::ApplyOperation(_)
-        | AgentBound::AcknowledgeOperation(_)
-        | AgentBound::ReconcileOperations(_)
-        | AgentBound::CheckpointResources(_) => return None,
+        AgentBound::ApplyOperation(message) => Received::ApplyOperation(Box::new(message)),
+        AgentBound::AcknowledgeOperation(message) => Received::AcknowledgeOperationStatus(message),
+        AgentBound::ReconcileOperations(message) => Received::ReconcileOperations(message),
+        AgentBound::CheckpointResources(message) => Received::CheckpointResources(message),
+        AgentBound::Drain(message) => Received::DrainSlave(message),
     })
 }

@@ -33,7 +33,12 @@ pub(super) fn summary(object: &mut Object<'_>, agent: &Agent, sight: &Sight) {
     });
     amounts::resources(object.key("unreserved_resources"), &agent.total.unreserved());
     object.value("active", &agent.active);
-    object.value("deactivated", &false);
+    object.value("deactivated", &agent.deactivated);
+    object.optional("drain_info", agent.drain.as_ref());
+    if let Some(time) = agent.drain_started {
+        let seconds = process::Time::from_nanos(time.nanoseconds).as_secs_f64();
+        object.value("estimated_drain_start_time_seconds", &seconds);
+    }
     object.text("version", &agent.version);
     object.array("capabilities", |array| {
         for capability in agent.capabilities.iter() {

@@ -204,7 +204,7 @@ fn an_unused_offer_is_declined() {
 }
 
 #[test]
-fn operations_that_are_not_supported_are_answered_if_they_have_an_id() {
+fn operations_that_are_refused_are_answered_if_they_have_an_id() {
     let (mut bench, _, framework) = Bench::ready();
     let reserve = |id: Option<&str>| Operation {
         r#type: Some(OperationType::Reserve as i32),

@@ -2,6 +2,7 @@
 
 mod accept;
 mod agents;
+mod draining;
 mod driver_authentication;
 mod driver_messages;
 mod driver_replay;
@@ -12,6 +13,7 @@ mod gone;
 mod launches;
 mod liveness;
 mod maintenance;
+mod operations;
 mod pacing;
 mod permissions;
 mod properties;

@@ -12,6 +12,7 @@ use proto::v1::{self, TaskState, WeightInfo};
 
 use super::drivers::subscribe_call;
 use super::maintenance::{machine, schedule};
+use super::operations;
 use super::support::*;
 use crate::core::{
     AgentId, AgentMessage, Authentication, DriverMessage, FrameworkId, Input, Maintenance, OperatorAction,
@@ -64,6 +65,21 @@ enum Happening {
     ExecutorExits(u8),
     Reconcile(u8),
     Teardown(u8),
+    Convert {
+        framework: u8,
+        kind: u8,
+        named: bool,
+    },
+    OperationStatus {
+        operation: u8,
+        state: u8,
+    },
+    AcknowledgeOperation(u8),
+    ListOperations(u8),
+    OrderAbout {
+        order: u8,
+        agent: u8,
+    },
     Order {
         order: u8,
         amount: u8,
@@ -98,6 +114,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<u8>().prop_map(Happening::ExecutorExits),
         1 => any::<u8>().prop_map(Happening::Reconcile),
         1 => any::<u8>().prop_map(Happening::Teardown),
+        6 => (any::<u8>(), any::<u8>(), any::<bool>())
+            .prop_map(|(framework, kind, named)| Happening::Convert { framework, kind, named }),
+        4 => (any::<u8>(), any::<u8>())
+            .prop_map(|(operation, state)| Happening::OperationStatus { operation, state }),
+        2 => any::<u8>().prop_map(Happening::AcknowledgeOperation),
+        1 => any::<u8>().prop_map(Happening::ListOperations),
+        5 => (any::<u8>(), any::<u8>()).prop_map(|(order, agent)| Happening::OrderAbout { order, agent }),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(order, amount)| Happening::Order { order, amount }),
         1 => (any::<u8>(), any::<bool>())
             .prop_map(|(framework, accepted)| Happening::AnswerInverseOffers { framework, accepted }),
@@ -376,6 +399,20 @@ impl World {
                 let pid = self.pid(&agent);
                 Some(self.bench.agent(&pid, AgentMessage::ExitedExecutor(message)))
             }
+            Happening::Convert {
+                framework,
+                kind,
+                named,
+            } => self.convert(framework, kind, named),
+            Happening::OperationStatus { operation, state } => self.operation_status(operation, state),
+            Happening::AcknowledgeOperation(number) => self.acknowledge_operation(number),
+            Happening::ListOperations(number) => {
+                let agent = self.agent(number)?;
+                let from = self.pid(&agent);
+                let message = operations::update(&agent, Vec::new());
+                Some(self.bench.agent(&from, message))
+            }
+            Happening::OrderAbout { order, agent } => self.order_about(order, agent),
             Happening::Order { order, amount } => Some(self.bench.step(Input::Operator {
                 request: RequestId(3),
                 action: ordered(order, amount),
@@ -400,6 +437,89 @@ impl World {
             }
             Happening::Wait(millis) => Some(self.bench.advance(Duration::from_millis(u64::from(millis)))),
         }
+    }
+
+    fn convert(&mut self, framework: u8, kind: u8, named: bool) -> Option<Vec<Output>> {
+        let framework = self.framework(framework)?;
+        let offer = self.bench.offers(&framework).first().cloned()?;
+        let mut operation = operations::any(kind);
+        if named {
+            operation = operations::with_id(operation, &format!("o{}", kind % 4));
+        }
+        let second = operations::any(kind.rotate_left(3));
+        Some(self.bench.accept(&framework, &[offer], vec![operation, second]))
+    }
+
+    fn operation_status(&mut self, number: u8, state: u8) -> Option<Vec<Output>> {
+        use v1::OperationState as State;
+        let known = &self.bench.master.state().operations;
+        let all: Vec<_> = known
+            .iter()
+            .map(|(uuid, each)| (uuid.clone(), each.clone()))
+            .collect();
+        let (uuid, operation) = pick(&all, number)?;
+        let state = match state % 4 {
+            0 | 1 => State::OperationFinished,
+            2 => State::OperationFailed,
+            _ => State::OperationDropped,
+        };
+        let id = operation.message.info.id.as_ref().map(|id| id.value.clone());
+        let acknowledged = (state != State::OperationDropped).then_some(1);
+        let from = self.pid(&operation.agent);
+        let message = operations::status(
+            operation.framework.as_ref(),
+            &operation.agent,
+            &v1::Uuid { value: uuid },
+            (id.as_deref(), state, acknowledged),
+        );
+        Some(self.bench.agent(&from, message))
+    }
+
+    fn acknowledge_operation(&mut self, number: u8) -> Option<Vec<Output>> {
+        let known = self.bench.master.state().operations.values();
+        let named: Vec<_> = known
+            .filter(|operation| operation.framework.is_some() && operation.message.info.id.is_some())
+            .cloned()
+            .collect();
+        let operation = pick(&named, number)?;
+        let framework = operation.framework.clone()?;
+        if !self.bench.master.state().frameworks.contains_key(&framework) {
+            return None;
+        }
+        let ack = call::AcknowledgeOperationStatus {
+            agent_id: Some((&operation.agent).into()),
+            uuid: uuid_bytes(1),
+            operation_id: operation.message.info.id.clone()?,
+            resource_provider_id: None,
+        };
+        let kind = call::Type::AcknowledgeOperationStatus;
+        Some(self.bench.call(&framework, kind, |call| {
+            call.acknowledge_operation_status = Some(ack);
+        }))
+    }
+
+    fn order_about(&mut self, order: u8, agent: u8) -> Option<Vec<Output>> {
+        let agent = self.agent(agent)?;
+        let action = match order % 6 {
+            0 => OperatorAction::Deactivate(agent),
+            1 | 2 => OperatorAction::Reactivate(agent),
+            3 => OperatorAction::Drain {
+                agent,
+                config: v1::DrainConfig {
+                    max_grace_period: None,
+                    mark_gone: Some(order > 200),
+                },
+            },
+            _ => OperatorAction::Operate {
+                agent,
+                operation: Box::new(operations::any(order)),
+                principal: None,
+            },
+        };
+        Some(self.bench.step(Input::Operator {
+            request: RequestId(1),
+            action,
+        }))
     }
 
     /// An agent comes back with what the master thinks it runs, or having forgotten all of it.

@@ -12,6 +12,7 @@ pub mod group;
 pub mod health;
 pub mod id;
 pub mod offers;
+pub mod operation;
 pub mod resources;
 pub mod role;
 pub mod task;
