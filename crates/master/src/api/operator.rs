@@ -215,7 +215,7 @@ impl MasterProcess {
         });
         match order {
             Ok((action, success)) => self.operate(context, action, success),
-            Err(response) => response.into(),
+            Err(response) => (*response).into(),
         }
     }
 

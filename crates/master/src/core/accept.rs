@@ -100,8 +100,9 @@ impl Master {
             }
         }
         // What operations have made has not been refused.
-        let made = &(&basket.left - &offered) + &basket.resized;
-        let unused = &basket.left - &made;
+        let converted = &basket.left - &offered;
+        let unused = &basket.left - &converted;
+        let made = &converted + &basket.resized;
         for (resources, refused) in [(made, None), (unused, Some(refused))] {
             if !resources.is_empty() {
                 self.allocator

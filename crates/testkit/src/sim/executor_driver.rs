@@ -210,6 +210,7 @@ impl World {
             | Sent::ReregisterSlave(_)
             | Sent::UnregisterSlave(_)
             | Sent::UpdateSlave(_)
+            | Sent::UpdateOperationStatus(_)
             | Sent::PongSlave(_)
             | Sent::StatusUpdate(_)
             | Sent::ExitedExecutor(_)

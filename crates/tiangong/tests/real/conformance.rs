@@ -6,13 +6,10 @@ use crate::support::cluster::Cluster;
 use crate::support::{program, shared, skip};
 
 /// The exchanges that differ, and why. Nothing else may; and what comes out equal is to be struck from the list.
-const DIFFERENT: &[(&str, &str)] = &[
-    ("op-reserve", "reservations cannot be changed yet"),
-    (
-        "bad-v0-state-jsonp2",
-        "a text that holds the commit it was built from, which can only be equal in the same build",
-    ),
-];
+const DIFFERENT: &[(&str, &str)] = &[(
+    "bad-v0-state-jsonp2",
+    "a text that holds the commit it was built from, which can only be equal in the same build",
+)];
 
 /// Exchanges of the recording.
 const EXCHANGES: usize = 194;

@@ -28,22 +28,23 @@ pub(super) fn order(
     core: &Master,
     principal: Option<&str>,
     rule: &Rule<'_>,
-) -> Result<(OperatorAction, StatusCode), Response> {
+) -> Result<(OperatorAction, StatusCode), Box<Response>> {
     let flaw = resources::flaw(&call, core.state()).or_else(|| agents::flaw(&call, core.state()));
     if let Some(flaw) = flaw {
-        return Err(flaw);
+        return Err(flaw.into());
     }
     let permitted = allowed(&call, rule);
     let Some(action) = actions::of(call, principal) else {
-        return Err(Response::status(StatusCode::NOT_IMPLEMENTED));
+        return Err(Response::status(StatusCode::NOT_IMPLEMENTED).into());
     };
     let operates = matches!(action, OperatorAction::Operate { .. });
     // Compat: whether an agent is known is only told to who may drain it.
     if operates {
-        core.check_order(&action).map_err(refusal)?;
+        core.check_order(&action)
+            .map_err(|reply| Box::new(refusal(reply)))?;
     }
     if !permitted {
-        return Err(Response::status(StatusCode::FORBIDDEN));
+        return Err(Response::status(StatusCode::FORBIDDEN).into());
     }
     let status = if operates {
         StatusCode::ACCEPTED

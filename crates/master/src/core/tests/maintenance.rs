@@ -50,7 +50,7 @@ impl Bench {
 
     /// A task runs on an agent that is scheduled for maintenance; the framework has been asked to leave.
     fn asked() -> (Self, AgentId, FrameworkId) {
-        let (mut bench, agent, framework) = Bench::running("t");
+        let (mut bench, agent, framework) = Self::running("t");
         bench.maintain(Maintenance::Schedule(schedule(&["localhost"], 5)));
         let out = bench.advance(Duration::from_secs(2));
         assert_eq!(asked(&out).len(), 1, "{out:?}");

@@ -290,7 +290,7 @@ fn a_resized_volume_is_offered_anew_and_not_usable_in_the_same_call() {
         &framework,
         vec![destroy(volume(50, "v")), unreserve(reserved("disk:100"))],
     );
-    assert_eq!(applied(&out).len(), 2);
+    assert_eq!(applied(&out).len(), 2, "nothing was lost on the way: {out:?}");
     assert!(bench.master.state().agents[&agent].checkpointed.is_empty());
 }
 

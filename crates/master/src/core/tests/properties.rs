@@ -145,7 +145,7 @@ fn ordered(order: u8, amount: u8) -> OperatorAction {
             },
         )]),
     };
-    let role = if amount % 2 == 0 { "web" } else { "db" };
+    let role = if amount.is_multiple_of(2) { "web" } else { "db" };
     let quota = |rescinding| OperatorAction::UpdateQuota {
         configs: vec![QuotaConfig {
             role: role.to_owned(),
