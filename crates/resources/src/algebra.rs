@@ -38,6 +38,7 @@ impl Resources {
         Self { entries }
     }
 
+    #[inline]
     fn slice(&self) -> &[Entry] {
         self.entries.as_ref().map_or(&[], |entries| entries.as_slice())
     }
@@ -47,22 +48,26 @@ impl Resources {
     }
 
     /// Whether there is nothing.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.slice().is_empty()
     }
 
     /// How many entries there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.slice().len()
     }
 
     /// The entries, in the order in which they came.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.slice().iter()
     }
 
     /// Whether both are one value that was cloned and not changed since: equal without a look at the entries. Equal
     /// values need not be one.
+    #[inline]
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.entries, &other.entries) {
             (Some(mine), Some(other)) => Arc::ptr_eq(mine, other),

@@ -180,11 +180,13 @@ impl Entry {
     }
 
     /// What it is called.
+    #[inline]
     pub fn name(&self) -> &Name {
         &self.name
     }
 
     /// How much of it.
+    #[inline]
     pub fn value(&self) -> &Value {
         &self.value
     }
@@ -205,6 +207,7 @@ impl Entry {
     }
 
     /// The layers of its reservation, outermost first.
+    #[inline]
     pub fn reservations(&self) -> &[Reservation] {
         self.meta.as_ref().map_or(&[], |meta| &meta.reservations)
     }
@@ -215,21 +218,25 @@ impl Entry {
     }
 
     /// Whether nobody has reserved it.
+    #[inline]
     pub fn is_unreserved(&self) -> bool {
         self.reservations().is_empty()
     }
 
     /// Whether there is more than one layer of reservation.
+    #[inline]
     pub fn is_refined(&self) -> bool {
         self.reservations().len() > 1
     }
 
     /// Whether it may be taken back at any time.
+    #[inline]
     pub fn is_revocable(&self) -> bool {
         self.meta.as_ref().is_some_and(|meta| meta.revocable)
     }
 
     /// Whether several tasks may use it at once.
+    #[inline]
     pub fn is_shared(&self) -> bool {
         self.meta.as_ref().is_some_and(|meta| meta.shared)
     }
@@ -240,6 +247,7 @@ impl Entry {
     }
 
     /// Whether it is a scalar.
+    #[inline]
     pub fn is_scalar(&self) -> bool {
         matches!(self.value, Value::Scalar(_))
     }

@@ -69,6 +69,7 @@ impl Quantities {
     }
 
     /// The amount under `name`.
+    #[inline]
     pub fn get(&self, name: &Name) -> Scalar {
         self.0
             .iter()
@@ -77,6 +78,7 @@ impl Quantities {
     }
 
     /// Whether there is nothing at all.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -87,6 +89,7 @@ impl Quantities {
     }
 
     /// Adds to one name (or takes away, when negative).
+    #[inline]
     pub fn add_one(&mut self, name: &Name, amount: Scalar) {
         match self.0.iter().position(|(mine, _)| mine >= name) {
             Some(at) if self.0[at].0 == *name => {
@@ -113,6 +116,7 @@ impl Quantities {
     }
 
     /// Adds every amount of `other`.
+    #[inline]
     pub fn add(&mut self, other: &Self) {
         for (name, amount) in other.iter() {
             self.add_one(name, amount);
@@ -120,6 +124,7 @@ impl Quantities {
     }
 
     /// Takes every amount of `other` away; amounts may become negative.
+    #[inline]
     pub fn subtract(&mut self, other: &Self) {
         for (name, amount) in other.iter() {
             self.add_one(name, -amount);

@@ -80,6 +80,7 @@ impl Allocator {
         same("headroom", &headroom, &self.quotas.headroom)?;
         let mut required = Quantities::new();
         for top in self.quotas.iter() {
+            same(&top.name, &top.unsatisfied(), top.owed())?;
             let none = Quantities::new();
             same(
                 &top.name,

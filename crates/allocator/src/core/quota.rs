@@ -15,6 +15,8 @@ pub(crate) struct Top {
     pub(crate) unreserved: Quantities,
     pub(crate) guarantees: Quantities,
     pub(crate) limits: Limits,
+    /// [`Top::unsatisfied`] as of the last change.
+    owed: Quantities,
     /// A node of the role tree refers to it.
     pub(crate) in_use: bool,
 }
@@ -26,7 +28,12 @@ impl Top {
         sum
     }
 
-    /// What is still owed to it.
+    /// What is still owed to it, kept.
+    pub(crate) fn owed(&self) -> &Quantities {
+        &self.owed
+    }
+
+    /// What is still owed to it, computed.
     pub(crate) fn unsatisfied(&self) -> Quantities {
         if self.guarantees.is_empty() {
             return Quantities::new();
@@ -76,6 +83,7 @@ impl Quotas {
             unreserved: Quantities::new(),
             guarantees: Quantities::new(),
             limits: Limits::default(),
+            owed: Quantities::new(),
             in_use: false,
         });
         self.by_name.insert(name, index);
@@ -107,13 +115,13 @@ impl Quotas {
     /// Changes a role and brings the required headroom up to date.
     fn change(&mut self, index: u32, change: impl FnOnce(&mut Top)) {
         let top = &mut self.tops[index];
-        let owed_before = top.unsatisfied();
         let had_quota = top.has_quota();
         change(top);
         let owed = top.unsatisfied();
-        if owed != owed_before {
-            self.required.subtract(&owed_before);
+        if owed != top.owed {
+            self.required.subtract(&top.owed);
             self.required.add(&owed);
+            top.owed = owed;
         }
         let has_quota = self.tops[index].has_quota();
         self.configured = self.configured + usize::from(has_quota) - usize::from(had_quota);

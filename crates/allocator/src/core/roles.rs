@@ -321,6 +321,18 @@ impl Roles {
         }
     }
 
+    /// The first `limit` of the active top-level roles whose number `fits`, in the order in which they are served.
+    pub(crate) fn top_leaves(&mut self, limit: usize, fits: impl Fn(u32) -> bool, out: &mut Vec<u32>) {
+        self.refresh(None);
+        out.clear();
+        let nodes = &self.nodes;
+        let fitting = self.root.iter().map(|key| key.index).filter(|index| {
+            let node = &nodes[*index];
+            fits(node.top) && node.client_order.len() > 0
+        });
+        out.extend(fitting.take(limit));
+    }
+
     /// Depth first; fails with the node whose children must be sorted anew.
     fn walk(&self, at: Option<u32>, limit: usize, out: &mut Vec<u32>) -> Result<(), Option<u32>> {
         let order = at.map_or(&self.root, |index| &self.nodes[index].order);

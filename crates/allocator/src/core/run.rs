@@ -92,7 +92,13 @@ impl Allocator {
         let mut limit = FIRST_LOOK;
         loop {
             let mut roles = std::mem::take(&mut run.roles);
-            self.list_roles(wanted, limit, &mut roles);
+            if stage == Stage::Guarantees && wanted.is_none() && self.config.role_sorter == Sorter::Drf {
+                let quotas = &self.quotas;
+                let owing = |top| !quotas.top(top).owed().is_empty();
+                self.roles.top_leaves(limit, owing, &mut roles);
+            } else {
+                self.list_roles(wanted, limit, &mut roles);
+            }
             let known = roles.len();
             let go_on = roles
                 .iter()
@@ -177,7 +183,7 @@ impl Allocator {
             let node = self.roles.node(rx);
             let top = self.quotas.top(node.top);
             // Quota is for top-level roles only.
-            if *top.name != *node.path || top.unsatisfied().is_empty() {
+            if *top.name != *node.path || top.owed().is_empty() {
                 return true;
             }
         } else if self.quotas.configured > 0 && self.own_minimums == 0 && !self.leaves_enough(ax, rx) {
@@ -248,7 +254,7 @@ impl Allocator {
         let Some(available) = self.available(ax, rx, run) else {
             return false;
         };
-        if stage == Stage::Guarantees && self.quotas.top(self.roles.node(rx).top).unsatisfied().is_empty() {
+        if stage == Stage::Guarantees && self.quotas.top(self.roles.node(rx).top).owed().is_empty() {
             return false;
         }
         if !self.may_have(ax, rx, fx) || !self.meets_minimum(rx, fx, &available) {
@@ -388,7 +394,7 @@ impl Allocator {
         rx: u32,
         rng: &mut impl Rng,
     ) -> Option<Cut> {
-        let mut owed = self.quotas.top(self.roles.node(rx).top).unsatisfied();
+        let mut owed = self.quotas.top(self.roles.node(rx).top).owed().clone();
         let guaranteed = shrink(quota, &mut owed, rng);
         if guaranteed.is_empty() {
             return None;
