@@ -67,6 +67,7 @@ pub async fn run(target: &Target, options: &Options) -> Result<Report, Error> {
         frameworks: 1,
         tasks: 1,
         state: TaskState::TaskStarting,
+        completed: 0,
     };
     let fleet = populate(target, 1, population, options.limit).await?;
     let call = subscribe(options.content_type);

@@ -1,6 +1,6 @@
 //! Emulated agents: processes that say what agents say and run nothing.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +18,11 @@ const MOST_ADDRESSES: usize = 60_000;
 const KNOCK: Duration = Duration::from_millis(200);
 /// When any other registration that is not answered is said again.
 const AGAIN: Duration = Duration::from_secs(10);
+/// The port in the description of agents that come back: the same in every run, so that a master that was started again
+/// finds them unchanged in its registry.
+const SAID_PORT: u16 = 5051;
+/// Bytes of registrations that may be unanswered before more are said: a quarter of what a connection may hold back.
+const UNANSWERED: u64 = 64 << 20;
 
 /// How emulated agents are addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct Population {
     pub tasks: usize,
     /// The state of those tasks.
     pub state: v1::TaskState,
+    /// Tasks that ended on each agent, of all frameworks in turn.
+    pub completed: usize,
 }
 
 impl Population {
@@ -61,6 +68,8 @@ pub struct Fleet {
     agents: Vec<Handle<Agent>>,
     counters: Arc<Counters>,
     _runtimes: Vec<Runtime>,
+    /// Bytes of all registrations.
+    registration_bytes: u64,
     /// From the second registration sent to the last answered; the first finds out whether the master leads.
     pub took: Duration,
 }
@@ -109,8 +118,9 @@ impl Fleet {
             agents.push(home.spawn(id, agent).map_err(Error::Agent)?);
         }
         // All registrations are made before the first is sent, so that only the master is measured.
+        let mut registration_bytes = 0;
         for agent in &agents {
-            prepared(agent).await?;
+            registration_bytes += agent.call(Agent::prepare).await.map_err(Error::Agent)?;
         }
         let Some((first, others)) = agents.split_first() else {
             return Err(Error::Wrong("a fleet has at least one agent".to_owned()));
@@ -133,7 +143,15 @@ impl Fleet {
                 limit,
             })?;
         let begun = target.clock.now();
-        for agent in others {
+        let each = registration_bytes / count.max(1) as u64;
+        let window = (UNANSWERED / each.max(1)).max(1);
+        for (sent, agent) in (1..).zip(others) {
+            if counters.registered.load(Ordering::Relaxed) + window < sent {
+                wait_until(format!("{count} agents to be admitted"), limit, || {
+                    counters.registered.load(Ordering::Relaxed) + window / 2 >= sent
+                })
+                .await?;
+            }
             agent.dispatch(Agent::register);
         }
         let admitted = count as u64;
@@ -145,8 +163,14 @@ impl Fleet {
             agents,
             counters,
             _runtimes: runtimes,
+            registration_bytes,
             took: target.clock.now() - begun,
         })
+    }
+
+    /// Bytes of what all agents said to be admitted.
+    pub const fn registration_bytes(&self) -> u64 {
+        self.registration_bytes
     }
 
     /// Tasks that agents were told to run.
@@ -170,10 +194,6 @@ impl Fleet {
             agent.dispatch(move |agent, ctx| agent.report(ctx, task, state));
         }
     }
-}
-
-async fn prepared(agent: &Handle<Agent>) -> Result<(), Error> {
-    agent.call(Agent::prepare).await.map_err(Error::Agent)
 }
 
 async fn runtime(ip: Ipv4Addr) -> Result<Runtime, Error> {
@@ -240,14 +260,15 @@ impl Process for Agent {
 }
 
 impl Agent {
-    fn prepare(&mut self, ctx: &mut Context<Self>) {
+    /// Makes the first message; its length.
+    fn prepare(&mut self, ctx: &mut Context<Self>) -> u64 {
         use proto::Message as _;
         ctx.link(&self.master, LinkMode::Reuse);
         let address = ctx.upid().address();
         let version_uuid = v1::Uuid {
             value: Bytes::copy_from_slice(&identity::uuid(self.index, 0)),
         };
-        self.registration = Some(match self.population {
+        let (name, body): (_, Bytes) = match self.population {
             None => {
                 let message = internal::RegisterSlaveMessage {
                     slave: identity::agent(address, None, &self.resources),
@@ -261,7 +282,11 @@ impl Agent {
             Some(population) => {
                 let id = agent_id(self.index);
                 let message = internal::ReregisterSlaveMessage {
-                    slave: identity::agent(address, Some(id), &self.resources),
+                    slave: identity::agent(
+                        SocketAddrV4::new(*address.ip(), SAID_PORT),
+                        Some(id),
+                        &self.resources,
+                    ),
                     version: Some(identity::VERSION.to_owned()),
                     agent_capabilities: identity::agent_capabilities(),
                     resource_version_uuid: Some(version_uuid),
@@ -271,11 +296,15 @@ impl Agent {
                     tasks: (0..population.tasks_per_agent())
                         .map(|number| self.task(population, number))
                         .collect(),
+                    completed_frameworks: self.history(population),
                     ..internal::ReregisterSlaveMessage::default()
                 };
                 (REREGISTER, message.encode_to_vec().into())
             }
-        });
+        };
+        let length = body.len() as u64;
+        self.registration = Some((name, body));
+        length
     }
 
     /// Says the first message, and again until it is answered.
@@ -308,6 +337,26 @@ impl Agent {
             labels: Some(identity::labels()),
             ..v1::Task::default()
         }
+    }
+
+    /// What ended on it, by framework.
+    fn history(&self, population: Population) -> Vec<internal::archive::Framework> {
+        let frameworks = population.frameworks.max(1);
+        let of = |framework: usize| internal::archive::Framework {
+            framework_info: identity::framework("populated", Some(framework_id(framework))),
+            pid: None,
+            tasks: (0..population.completed)
+                .filter(|number| number % frameworks == framework)
+                .map(|number| v1::Task {
+                    task_id: v1::TaskId {
+                        value: format!("ended-{}-{number}", self.index),
+                    },
+                    state: v1::TaskState::TaskFinished.into(),
+                    ..self.task(population, number)
+                })
+                .collect(),
+        };
+        (0..frameworks.min(population.completed)).map(of).collect()
     }
 
     /// The task runs at once.

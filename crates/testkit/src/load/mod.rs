@@ -5,13 +5,14 @@
 //! |---|---|
 //! | [`Target`] | the master under test, and the process whose time and memory count |
 //! | [`Fleet`] | emulated agents: they register or come back with tasks, answer pings, run what they are told at once |
-//! | [`launch`], [`state`], [`snapshot`], [`responsiveness`], [`events`], [`footprint`] | one bench each |
+//! | [`launch`], [`failover`], [`state`], [`snapshot`], [`responsiveness`], [`events`], [`footprint`] | one bench each |
 //! | [`Report`] | figures with their units |
 //!
 //! Every bench checks what the master says at the end: a fast wrong answer is an error.
 
 mod error;
 pub mod events;
+pub mod failover;
 mod fleet;
 pub mod footprint;
 mod http;

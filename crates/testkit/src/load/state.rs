@@ -40,6 +40,7 @@ pub const POPULATION: Population = Population {
     frameworks: 5,
     tasks: 2,
     state: v1::TaskState::TaskRunning,
+    completed: 0,
 };
 
 /// What agents of populated clusters have.

@@ -42,6 +42,15 @@ enum Mode {
     Distinct,
 }
 
+impl From<Mode> for Addresses {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Shared => Self::Shared,
+            Mode::Distinct => Self::Distinct,
+        }
+    }
+}
+
 /// The encoding of a stream.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Media {
@@ -70,6 +79,7 @@ impl Size {
             frameworks: self.frameworks,
             tasks: self.tasks,
             state: TaskState::TaskRunning,
+            completed: 0,
         }
     }
 }
@@ -96,6 +106,17 @@ enum Bench {
         /// ACCEPTs a second, whatever the master does [default: as fast as it goes]
         #[arg(long)]
         rate: Option<f64>,
+    },
+    /// Agents that come back to a new leader with their tasks, and with tasks that ended (B01, B02)
+    Failover {
+        #[command(flatten)]
+        size: Size,
+        /// Tasks that ended on each agent
+        #[arg(long, default_value_t = 0)]
+        completed: usize,
+        /// How agents are addressed
+        #[arg(long, value_enum, default_value_t = Mode::Shared)]
+        addresses: Mode,
     },
     /// The whole state by /state, for one reader or many (B04, B05)
     State {
@@ -204,10 +225,7 @@ async fn measure(args: &Args) -> Result<Report, load::Error> {
         } => {
             let options = load::launch::Options {
                 agents: *agents,
-                addresses: match addresses {
-                    Mode::Shared => Addresses::Shared,
-                    Mode::Distinct => Addresses::Distinct,
-                },
+                addresses: (*addresses).into(),
                 tasks: *tasks,
                 per_accept: (*per_accept).max(1),
                 window: (*window).max(1),
@@ -215,6 +233,22 @@ async fn measure(args: &Args) -> Result<Report, load::Error> {
                 limit,
             };
             Box::pin(load::launch::run(&target, &options)).await
+        }
+        Bench::Failover {
+            size,
+            completed,
+            addresses,
+        } => {
+            let options = load::failover::Options {
+                agents: size.agents,
+                addresses: (*addresses).into(),
+                population: Population {
+                    completed: *completed,
+                    ..size.population()
+                },
+                limit,
+            };
+            Box::pin(load::failover::run(&target, &options)).await
         }
         Bench::State {
             size,

@@ -85,6 +85,15 @@ fn agents_at_addresses_of_their_own_run_tasks_too() {
 }
 
 #[test]
+fn agents_that_come_back_are_counted_with_their_tasks() {
+    let size = ["--agents", "20", "--frameworks", "2", "--tasks", "3"];
+    let figures = bench(&[&["failover"][..], &size].concat());
+    let with_history = bench(&[&["failover"][..], &size, &["--completed", "50"]].concat());
+    assert!(value(&figures, "agents_per_second") > 0.0);
+    assert!(value(&with_history, "sent") > 3.0 * value(&figures, "sent"));
+}
+
+#[test]
 fn the_state_and_the_snapshot_hold_the_population() {
     let size = ["--agents", "20", "--frameworks", "2", "--tasks", "3"];
     let figures = bench(&[&["state"][..], &size, &["--clients", "3", "--requests", "4"]].concat());
