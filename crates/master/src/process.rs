@@ -32,6 +32,9 @@ use observer::Observer;
 use subscribers::Snapshots;
 pub(crate) use whitelist::file as whitelist_file;
 
+/// Outputs for which room is kept from one step to the next.
+const SPARE_OUTPUTS: usize = 1_024;
+
 /// What the shell itself needs to know; the rest is the core's.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -68,6 +71,8 @@ pub(crate) struct MasterProcess {
     last_request: u64,
     /// What came up while outputs were carried out.
     late: VecDeque<Input>,
+    /// Empty between steps: room that the next one need not ask for.
+    outputs: Vec<Output>,
     timer: Option<(Time, Timer)>,
     /// Whether a timeout is on its way through the mailbox, behind what is queued there.
     due: bool,
@@ -115,6 +120,7 @@ impl MasterProcess {
             waiting: BTreeMap::new(),
             last_request: 0,
             late: VecDeque::new(),
+            outputs: Vec::new(),
             timer: None,
             due: false,
             slow_schedulers: 0,
@@ -132,7 +138,7 @@ impl MasterProcess {
     /// Feeds the core one input and carries out what it says.
     pub(crate) fn step(&mut self, context: &mut Context<Self>, input: Input) {
         self.late.push_back(input);
-        let mut outputs: Vec<Output> = Vec::new();
+        let mut outputs = std::mem::take(&mut self.outputs);
         while let Some(input) = self.late.pop_front() {
             let began = context.now();
             let allocation = self.core.allocator().deadline().filter(|due| *due <= began);
@@ -144,6 +150,9 @@ impl MasterProcess {
             for output in outputs.drain(..) {
                 self.carry_out(context, output);
             }
+        }
+        if outputs.capacity() <= SPARE_OUTPUTS {
+            self.outputs = outputs;
         }
         self.keep_deadline(context);
     }

@@ -122,7 +122,63 @@ impl FromStr for Upid {
 
 impl fmt::Display for Upid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.id, self.address)
+        f.write_str(&self.id)?;
+        f.write_str("@")?;
+        f.write_str(AddressText::new(self.address).as_str())
+    }
+}
+
+/// The text of an address, `10.0.0.1:5050`, made without the machinery of formatting: it is in every message three times.
+#[derive(Clone, Copy)]
+pub(crate) struct AddressText {
+    /// Room for the longest, `255.255.255.255:65535`.
+    bytes: [u8; 21],
+    len: usize,
+}
+
+impl AddressText {
+    pub(crate) fn new(address: SocketAddrV4) -> Self {
+        let mut text = Self {
+            bytes: [0; 21],
+            len: 0,
+        };
+        let [first, rest @ ..] = address.ip().octets();
+        text.number(first.into());
+        for octet in rest {
+            text.push(b'.');
+            text.number(octet.into());
+        }
+        text.push(b':');
+        text.number(address.port());
+        text
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let text = self.bytes.get(..self.len).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    /// In decimal, without leading zeros.
+    fn number(&mut self, number: u16) {
+        let mut unit = match number {
+            0..=9 => 1,
+            10..=99 => 10,
+            100..=999 => 100,
+            1_000..=9_999 => 1_000,
+            _ => 10_000,
+        };
+        while unit > 0 {
+            // A remainder of ten fits a byte.
+            self.push(b'0' + u8::try_from(number / unit % 10).unwrap_or_default());
+            unit /= 10;
+        }
     }
 }
 
@@ -170,6 +226,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_address_is_written_as_the_standard_library_writes_it(ip: u32, port: u16, few in 0u16..12) {
+            for port in [port, few, port % 1_000] {
+                let address = SocketAddrV4::new(ip.into(), port);
+                let text = AddressText::new(address);
+                prop_assert_eq!(text.as_str(), address.to_string());
+            }
+        }
+
         #[test]
         fn printing_and_parsing_are_inverse(id in "[!-?A-~]{1,20}", ip: [u8; 4], port: u16) {
             let upid = Upid::new(id, SocketAddrV4::new(ip.into(), port));

@@ -50,6 +50,45 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn calls_that_come_together_are_answered_in_order_whatever_their_answers_are() {
+    let served = serve().await;
+    let mut raw = served.connect().await;
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        format!("POST {path} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let calls = [
+        post("/echo", "one"),
+        post("/later", ""),
+        post("/echo", "two"),
+        post("/nope", "x"),
+        post("/big", ""),
+        post("/echo", "three"),
+        "GET /a/b HTTP/1.1\r\n\r\n".to_owned(),
+        post("/echo", "four"),
+    ];
+    raw.write(calls.concat()).await;
+    for expected in ["one", "web", "two", "root nope"] {
+        assert_eq!(raw.answer().await.text(), expected);
+    }
+    assert_eq!(raw.answer().await.text().len(), 100_000);
+    for expected in ["three", "GET /web/a/b tail=", "four"] {
+        assert_eq!(raw.answer().await.text(), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_that_of_the_next_call() {
+    let served = serve().await;
+    let mut raw = served.connect().await;
+    raw.write(
+        "POST /echo HTTP/1.1\r\nContent-Length: 2\r\n\r\nhiPOST /never HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    )
+    .await;
+    assert_eq!(raw.answer().await.text(), "hi");
+}
+
+#[tokio::test]
 async fn the_connection_lasts_as_the_client_wants() {
     let served = serve().await;
     let mut raw = served.connect().await;

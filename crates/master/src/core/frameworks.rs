@@ -508,13 +508,14 @@ pub(super) fn update_message(framework: &Framework) -> UpdateFrameworkMessage {
     }
 }
 
+/// The UPID of nobody.
+const NOBODY: &str = "@0.0.0.0:0";
+
 impl Framework {
     /// The UPID of its driver as agents are told it. Compat: that of nobody for one that speaks HTTP (captured messages).
     pub(super) fn driver_pid(&self) -> String {
         self.driver()
-            .cloned()
-            .unwrap_or_else(process::Upid::empty)
-            .to_string()
+            .map_or_else(|| NOBODY.to_owned(), process::Upid::to_string)
     }
 }
 

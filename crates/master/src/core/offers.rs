@@ -82,6 +82,8 @@ impl Master {
             resources: offered.resources,
             message: message.into(),
         };
+        // The books change them in place, if nobody else holds them.
+        drop((agent, framework));
         self.book_offer(Arc::new(offer));
         if let Some(timeout) = self.config.offer_timeout {
             let timer = self

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use process::Upid;
-use proto::Shared;
 use proto::internal;
 use proto::v1::{self, scheduler};
+use proto::{Message as _, Shared};
 
 use super::driver_bound::DriverBound;
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
@@ -105,28 +105,50 @@ pub enum AgentBound {
 
 impl AgentBound {
     /// Full name of the message and its protobuf bytes, ready for the wire.
-    pub fn encode(&self) -> (String, Vec<u8>) {
-        fn named<M: proto::Message + proto::Name>(message: &M) -> (String, Vec<u8>) {
-            (M::full_name(), message.encode_to_vec())
-        }
+    pub fn encode(&self) -> (&'static str, Vec<u8>) {
         match self {
-            Self::Registered(message) => named(message),
-            Self::Reregistered(message) => named(message),
-            Self::Ping(message) => named(message),
-            Self::Shutdown(message) => named(message),
-            Self::UpdateFramework(message) => named(message),
-            Self::ShutdownFramework(message) => named(message),
-            Self::RunTask(message) => named(message),
-            Self::RunTaskGroup(message) => named(message),
-            Self::KillTask(message) => named(message),
-            Self::ShutdownExecutor(message) => named(message),
-            Self::Acknowledge(message) => named(message),
-            Self::FrameworkToExecutor(message) => named(message),
-            Self::ApplyOperation(message) => named(message),
-            Self::AcknowledgeOperation(message) => named(message),
-            Self::ReconcileOperations(message) => named(message),
-            Self::CheckpointResources(message) => named(message),
-            Self::Drain(message) => named(message),
+            Self::Registered(message) => ("mesos.internal.SlaveRegisteredMessage", message.encode_to_vec()),
+            Self::Reregistered(message) => {
+                ("mesos.internal.SlaveReregisteredMessage", message.encode_to_vec())
+            }
+            Self::Ping(message) => ("mesos.internal.PingSlaveMessage", message.encode_to_vec()),
+            Self::Shutdown(message) => ("mesos.internal.ShutdownMessage", message.encode_to_vec()),
+            Self::UpdateFramework(message) => {
+                ("mesos.internal.UpdateFrameworkMessage", message.encode_to_vec())
+            }
+            Self::ShutdownFramework(message) => {
+                ("mesos.internal.ShutdownFrameworkMessage", message.encode_to_vec())
+            }
+            Self::RunTask(message) => ("mesos.internal.RunTaskMessage", message.encode_to_vec()),
+            Self::RunTaskGroup(message) => ("mesos.internal.RunTaskGroupMessage", message.encode_to_vec()),
+            Self::KillTask(message) => ("mesos.internal.KillTaskMessage", message.encode_to_vec()),
+            Self::ShutdownExecutor(message) => {
+                ("mesos.internal.ShutdownExecutorMessage", message.encode_to_vec())
+            }
+            Self::Acknowledge(message) => (
+                "mesos.internal.StatusUpdateAcknowledgementMessage",
+                message.encode_to_vec(),
+            ),
+            Self::FrameworkToExecutor(message) => (
+                "mesos.internal.FrameworkToExecutorMessage",
+                message.encode_to_vec(),
+            ),
+            Self::ApplyOperation(message) => {
+                ("mesos.internal.ApplyOperationMessage", message.encode_to_vec())
+            }
+            Self::AcknowledgeOperation(message) => (
+                "mesos.internal.AcknowledgeOperationStatusMessage",
+                message.encode_to_vec(),
+            ),
+            Self::ReconcileOperations(message) => (
+                "mesos.internal.ReconcileOperationsMessage",
+                message.encode_to_vec(),
+            ),
+            Self::CheckpointResources(message) => (
+                "mesos.internal.CheckpointResourcesMessage",
+                message.encode_to_vec(),
+            ),
+            Self::Drain(message) => ("mesos.internal.DrainSlaveMessage", message.encode_to_vec()),
         }
     }
 }
@@ -210,4 +232,35 @@ pub enum RegistryOperation {
     StartMaintenance(Vec<v1::MachineId>),
     /// Machines are up, and out of the schedule.
     StopMaintenance(Vec<v1::MachineId>),
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::Name;
+
+    use super::*;
+
+    #[test]
+    fn messages_to_agents_go_under_their_full_names() {
+        fn check<M: Name + Default>(wrap: fn(M) -> AgentBound) {
+            assert_eq!(wrap(M::default()).encode().0, M::full_name());
+        }
+        check(AgentBound::Registered);
+        check(AgentBound::Reregistered);
+        check(AgentBound::Ping);
+        check(AgentBound::Shutdown);
+        check(AgentBound::UpdateFramework);
+        check(AgentBound::ShutdownFramework);
+        check(AgentBound::RunTask);
+        check(AgentBound::RunTaskGroup);
+        check(AgentBound::KillTask);
+        check(AgentBound::ShutdownExecutor);
+        check(AgentBound::Acknowledge);
+        check(AgentBound::FrameworkToExecutor);
+        check(AgentBound::ApplyOperation);
+        check(AgentBound::AcknowledgeOperation);
+        check(AgentBound::ReconcileOperations);
+        check(AgentBound::CheckpointResources);
+        check(AgentBound::Drain);
+    }
 }

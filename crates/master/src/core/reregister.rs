@@ -243,6 +243,7 @@ impl Master {
                 self.gauges.move_task(Some(lost.state()), None);
             }
             resources::format::upgrade(&mut message.resources);
+            without_spare_room(&mut message);
             let resources = Resources::from_proto_lenient(&message.resources);
             let executor = message.executor_id.as_ref().map(ExecutorId::from);
             let message: proto::Shared<v1::Task> = message.into();
@@ -512,6 +513,15 @@ fn send_kill(to: &Upid, task: &v1::Task, out: &mut Vec<Output>) {
         kill_policy: None,
     };
     send(to, AgentBound::KillTask(message), out);
+}
+
+/// A decoded list has room for more than it holds, and what is kept by the hundred thousand should not.
+fn without_spare_room(task: &mut v1::Task) {
+    task.resources.shrink_to_fit();
+    task.statuses.shrink_to_fit();
+    if let Some(labels) = &mut task.labels {
+        labels.labels.shrink_to_fit();
+    }
 }
 
 /// What an agent says it runs.

@@ -167,7 +167,11 @@ impl Master {
         // Repeated states collapse into the newest, so a task's history stays short.
         match message.statuses.last_mut() {
             Some(last) if last.state == stored.state => *last = stored,
-            _ => message.statuses.push(stored),
+            _ => {
+                // Few follow, and a status is large: no room is kept for more.
+                message.statuses.reserve_exact(1);
+                message.statuses.push(stored);
+            }
         }
         let (agent, resources) = (task.agent.clone(), task.resources.clone());
         if before != state {

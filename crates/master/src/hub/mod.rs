@@ -149,6 +149,10 @@ impl<E: Event> Hub<E> {
 
     /// Appends an event; every subscriber will read it, unless it falls too far behind.
     pub fn publish(&self, event: E) {
+        if self.shared.state.lock().subscribers.is_empty() {
+            // Nobody reads it, and whoever comes next starts behind it.
+            return;
+        }
         let weight = event.weight();
         let entry = Arc::new(Entry {
             event,
@@ -158,7 +162,6 @@ impl<E: Event> Hub<E> {
         let cut = {
             let mut state = self.shared.state.lock();
             if state.subscribers.is_empty() {
-                // Nobody reads it, and whoever comes next starts behind it.
                 return;
             }
             state.ring.push(entry, weight);

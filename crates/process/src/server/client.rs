@@ -1,5 +1,6 @@
 //! A connection of an HTTP client, served by hyper.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -15,9 +16,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::rewind::{Activity, Busy, Rewind};
+use super::route::Asked;
 use super::{HttpLimits, answer, deliver, route};
 use crate::Clock;
 use crate::http::{Body, BodyError, Closer, Data, Query, Request, RequestStream, Response};
@@ -36,16 +39,27 @@ struct Client {
     activity: Arc<Activity>,
     /// The closer of the response that is being sent.
     closer: watch::Sender<Option<Closer>>,
+    /// The first requests, if they have been handed to their processes already.
+    asked: Mutex<VecDeque<Asked>>,
 }
 
-/// Serves requests until the connection ends, is idle for too long, or the runtime shuts down. `first` is what was
-/// read of them already; `peer` says whether the connection has carried messages.
+/// What was read of a connection before it is served here.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The bytes of requests that are not answered yet.
+    pub(super) first: Bytes,
+    /// Those of these requests that were handed to their processes: the first ones, none of them a message.
+    pub(super) asked: VecDeque<Asked>,
+    /// Whether the connection has carried messages.
+    pub(super) peer: bool,
+}
+
+/// Serves requests until the connection ends, is idle for too long, or the runtime shuts down.
 pub(super) async fn serve(
     runtime: WeakRuntime,
     stream: Stream,
-    first: Bytes,
+    begun: Begun,
     address: SocketAddr,
-    peer: bool,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let Some((clock, limits)) = runtime
@@ -54,8 +68,8 @@ pub(super) async fn serve(
     else {
         return;
     };
-    let activity = Activity::new(clock.clone(), peer);
-    let io = TokioIo::new(Rewind::new(stream, first, Arc::clone(&activity)));
+    let activity = Activity::new(clock.clone(), begun.peer);
+    let io = TokioIo::new(Rewind::new(stream, begun.first, Arc::clone(&activity)));
     let closer = watch::Sender::new(None);
     let mut closers = closer.subscribe();
     let client = Arc::new(Client {
@@ -65,6 +79,7 @@ pub(super) async fn serve(
         limits,
         activity: Arc::clone(&activity),
         closer,
+        asked: Mutex::new(begun.asked),
     });
     let service = service_fn(move |request| {
         let client = Arc::clone(&client);
@@ -124,8 +139,9 @@ impl Client {
     async fn serve(&self, request: http::Request<Incoming>) -> http::Response<Answer> {
         let busy = self.activity.begin();
         let (parts, incoming) = request.into_parts();
+        let encoding = parts.headers.get(header::ACCEPT_ENCODING).cloned();
         let mut close = false;
-        let response = match self.answer(&parts, incoming).await {
+        let response = match self.answer(parts, incoming).await {
             Ok(response) => response,
             Err(refusal) => {
                 // What is left of the request is not read: the connection has to go.
@@ -136,7 +152,7 @@ impl Client {
         if response.closer.is_some() || self.closer.borrow().is_some() {
             self.closer.send_replace(response.closer.clone());
         }
-        let mut prepared = answer::prepare(response, parts.headers.get(header::ACCEPT_ENCODING)).await;
+        let mut prepared = answer::prepare(response, encoding.as_ref()).await;
         if close {
             prepared
                 .headers_mut()
@@ -146,7 +162,7 @@ impl Client {
     }
 
     /// The response to a request; an error is one after which the connection is closed.
-    async fn answer(&self, parts: &http::request::Parts, incoming: Incoming) -> Result<Response, Response> {
+    async fn answer(&self, parts: http::request::Parts, incoming: Incoming) -> Result<Response, Response> {
         let sender = sender(&parts.method, &parts.headers);
         if sender.is_none() && is_stream(&parts.headers) {
             let stream = RequestStream::new(incoming);
@@ -182,10 +198,14 @@ impl Client {
     /// Hands a request that is no message to the process it is for.
     async fn route(
         &self,
-        parts: &http::request::Parts,
+        parts: http::request::Parts,
         body: Bytes,
         stream: Option<RequestStream>,
     ) -> Result<Response, Response> {
+        let asked = self.asked.lock().pop_front();
+        if let Some(mut asked) = asked {
+            return Ok(asked.response().await);
+        }
         let Some(runtime) = self.runtime.upgrade() else {
             return Err(Response::status(StatusCode::SERVICE_UNAVAILABLE));
         };
@@ -197,10 +217,10 @@ impl Client {
         let Some(query) = Query::parse(raw_query) else {
             return Err(Response::bad_request("Failed to decode the query"));
         };
-        let mut request = Request::new(parts.method.clone(), parts.uri.path(), body);
+        let mut request = Request::new(parts.method, parts.uri.path(), body);
         request.raw_query = raw_query.to_owned();
         request.query = query;
-        request.headers = parts.headers.clone();
+        request.headers = parts.headers;
         request.client = Some(self.address);
         if let Some(stream) = stream {
             request.set_stream(stream);

@@ -1,7 +1,8 @@
 //! The listener, and what happens on an accepted connection.
 //!
 //! Every connection starts as a libprocess peer's would: [`peer`] reads messages, each a small HTTP request, without
-//! further machinery. The first request that is no message hands the connection to hyper ([`client`]), which keeps it.
+//! further machinery. From the first request that is no message on, [`calls`] answers short calls; the first that is more
+//! than that hands the connection to hyper ([`client`]), which keeps it.
 //!
 //! **Bounds** are in [`HttpLimits`]. Connections of libprocess peers are never closed for being idle: a peer takes the
 //! end of a connection for the end of the process behind it. Such are those that have carried a message, and those that
@@ -9,6 +10,7 @@
 //! keep-alive, after [`SILENT`].
 
 mod answer;
+mod calls;
 mod client;
 mod deliver;
 mod limits;

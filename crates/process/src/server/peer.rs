@@ -8,6 +8,7 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
+use super::calls::Caller;
 use super::{HttpLimits, answer, client, deliver};
 use crate::http::Response;
 use crate::runtime::WeakRuntime;
@@ -62,10 +63,28 @@ pub(super) async fn serve(
             writer,
             input,
             known,
+            clock,
+            limits,
             ..
         })) => {
-            let stream = reader.unsplit(writer);
-            client::serve(runtime, stream, input.freeze(), client, known, shutdown).await;
+            let caller = Caller {
+                runtime: runtime.clone(),
+                stream: reader.unsplit(writer),
+                address: client,
+                clock,
+                limits,
+                input,
+                peer: known,
+            };
+            let ended = tokio::select! {
+                ended = caller.serve() => ended,
+                _ = shutdown.wait_for(|down| *down) => return,
+            };
+            match ended {
+                Ok(Some((stream, begun))) => client::serve(runtime, stream, begun, client, shutdown).await,
+                Ok(None) => {}
+                Err(error) => tracing::debug!("Lost the connection from {client}: {error}"),
+            }
         }
         Ok(None) => {}
         Err(error) => tracing::debug!("Lost the connection from {client}: {error}"),

@@ -1,5 +1,8 @@
 //! Which process answers a path.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use crate::http::{Reply, Request, Response, decode_component};
 use crate::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -51,30 +54,80 @@ fn is_disabled(path: &str, rules: &[String], delegate: Option<&str>) -> bool {
     })
 }
 
-/// Hands a request to its process and waits for the answer.
-pub(super) async fn dispatch(runtime: &Runtime, mut request: Request) -> Response {
+/// A request that was handed to its process, or refused at once.
+pub(super) enum Asked {
+    /// The answer is there.
+    Answered(Response),
+    /// The process has not said anything yet.
+    Waiting(oneshot::Receiver<Reply>),
+    /// The process has said how the answer is made.
+    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
+}
+
+impl Asked {
+    /// Waits until the answer is there. Loses nothing when it is dropped.
+    pub(super) async fn settle(&mut self) {
+        loop {
+            *self = match self {
+                Self::Answered(_) => return,
+                Self::Waiting(reply) => match reply.await {
+                    Ok(Reply::Ready(response)) => Self::Answered(response),
+                    Ok(Reply::Later(future)) => Self::Later(future),
+                    Err(_) => Self::Answered(answer::unanswered()),
+                },
+                Self::Later(future) => Self::Answered(future.await),
+            };
+        }
+    }
+
+    /// Waits for the answer, which can be had once. Loses nothing when it is dropped.
+    pub(super) async fn response(&mut self) -> Response {
+        self.settle().await;
+        match std::mem::replace(self, Self::Answered(answer::unanswered())) {
+            Self::Answered(response) => response,
+            Self::Waiting(_) | Self::Later(_) => answer::unanswered(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Answered(_) => "Answered",
+            Self::Waiting(_) => "Waiting",
+            Self::Later(_) => "Later",
+        })
+    }
+}
+
+/// Hands a request to its process, as soon as there is room for it.
+pub(super) async fn ask(runtime: &Runtime, mut request: Request) -> Asked {
     let settings = runtime.settings();
     let delegate = settings.delegate.as_deref();
     let routed = match route(&request.path, delegate, |id| runtime.is_running(id)) {
         Ok(routed) => routed,
-        Err(response) => return response,
+        Err(response) => return Asked::Answered(response),
     };
     if is_disabled(&routed.path, &settings.disabled_endpoints, delegate) {
-        return Response::forbidden(format!("Endpoint '{}' is disabled", routed.path));
+        let text = format!("Endpoint '{}' is disabled", routed.path);
+        return Asked::Answered(Response::forbidden(text));
     }
     let Some(cell) = runtime.find(&routed.id) else {
-        return Response::not_found();
+        return Asked::Answered(Response::not_found());
     };
     request.path = routed.path;
     crate::actor::wait_for_room(&cell).await;
     let (sender, receiver) = oneshot::channel::<Reply>();
-    if !cell.http(request, sender) {
-        return Response::not_found();
+    if cell.http(request, sender) {
+        Asked::Waiting(receiver)
+    } else {
+        Asked::Answered(Response::not_found())
     }
-    match receiver.await {
-        Ok(reply) => reply.response().await,
-        Err(_) => answer::unanswered(),
-    }
+}
+
+/// Hands a request to its process and waits for the answer.
+pub(super) async fn dispatch(runtime: &Runtime, request: Request) -> Response {
+    ask(runtime, request).await.response().await
 }
 
 #[cfg(test)]

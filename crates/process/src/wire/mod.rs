@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 pub use decode::{Arrived, BadTarget, Decoder, Incoming, Refusal, split_target};
 
 use crate::Upid;
+use crate::upid::AddressText;
 
 /// Bodies beyond this are handed to the socket as they are; smaller ones are copied behind their head.
 pub(crate) const COPY_LIMIT: usize = 16 << 10;
@@ -14,18 +15,38 @@ pub(crate) const COPY_LIMIT: usize = 16 << 10;
 /// Appends the request line and the headers of a message, up to where its body begins.
 fn encode_head(from: &Upid, to: &Upid, name: &str, body_len: usize, out: &mut BytesMut) {
     let slash = if to.id().is_empty() { "" } else { "/" };
-    let (id, host) = (to.id(), to.address());
-    out.reserve(192 + id.len() + name.len() + 2 * from.id().len());
-    put!(
-        out,
-        "POST /{id}{slash}{name} HTTP/1.1\r\nUser-Agent: libprocess/{from}\r\nLibprocess-From: {from}\r\n"
-    );
-    put!(out, "Connection: Keep-Alive\r\nHost: {host}\r\n");
+    let (mine, host) = (AddressText::new(from.address()), AddressText::new(to.address()));
+    out.reserve(224 + to.id().len() + name.len() + 2 * from.id().len());
+    let mut put = |parts: &[&str]| {
+        parts
+            .iter()
+            .for_each(|part| out.extend_from_slice(part.as_bytes()))
+    };
+    put(&["POST /", to.id(), slash, name]);
+    put(&[
+        " HTTP/1.1\r\nUser-Agent: libprocess/",
+        from.id(),
+        "@",
+        mine.as_str(),
+    ]);
+    put(&["\r\nLibprocess-From: ", from.id(), "@", mine.as_str()]);
+    put(&["\r\nConnection: Keep-Alive\r\nHost: ", host.as_str(), "\r\n"]);
     // Compat: an empty body has neither a length nor an encoding.
     if body_len == 0 {
-        out.extend_from_slice(b"\r\n");
+        put(&["\r\n"]);
     } else {
-        put!(out, "Transfer-Encoding: chunked\r\n\r\n{body_len:x}\r\n");
+        put(&["Transfer-Encoding: chunked\r\n\r\n"]);
+        hexadecimal(body_len, out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Appends a number as chunks tell their sizes: lower case, without leading zeros.
+fn hexadecimal(number: usize, out: &mut BytesMut) {
+    let digits = (usize::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        let digit = (number >> (4 * place)) & 0xf;
+        out.extend_from_slice(b"0123456789abcdef".get(digit..=digit).unwrap_or_default());
     }
 }
 
@@ -51,4 +72,18 @@ pub fn encode(from: &Upid, to: &Upid, name: &str, body: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(256 + body.len());
     encode_into(from, to, name, body, &mut out);
     out.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_chunks_are_hexadecimal() {
+        for number in [0, 1, 9, 10, 15, 16, 255, 256, 4_095, 4_096, 1 << 20, usize::MAX] {
+            let mut out = BytesMut::new();
+            hexadecimal(number, &mut out);
+            assert_eq!(out, format!("{number:x}"));
+        }
+    }
 }

@@ -107,7 +107,10 @@ impl Replay {
                     from: Sender::Master,
                     message,
                     ..
-                } => self.to_agent.push_back(message.encode()),
+                } => {
+                    let (name, body) = message.encode();
+                    self.to_agent.push_back((name.to_owned(), body));
+                }
                 _ => {}
             }
         }
