@@ -78,6 +78,17 @@ async fn calls_that_come_together_are_answered_in_order_whatever_their_answers_a
 }
 
 #[tokio::test]
+async fn more_calls_than_may_be_under_way_are_all_answered() {
+    let served = serve().await;
+    let mut raw = served.connect().await;
+    let call = |number: usize| format!("POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\n{number:05}");
+    raw.write((0..1_000).map(call).collect::<String>()).await;
+    for number in 0..1_000 {
+        assert_eq!(raw.answer().await.text(), format!("{number:05}"));
+    }
+}
+
+#[tokio::test]
 async fn an_answer_does_not_wait_for_that_of_the_next_call() {
     let served = serve().await;
     let mut raw = served.connect().await;

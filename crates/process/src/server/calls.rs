@@ -141,7 +141,8 @@ impl Caller {
         self.input.reserve(READ);
         let (clock, stream, input) = (&self.clock, &mut self.stream, &mut self.input);
         let begun = clock.now();
-        loop {
+        // What was more than could be under way at once is there already.
+        while matches!(look(input, self.limits), Look::Part | Look::Body) {
             let read = if self.peer {
                 stream.read_buf(input).await?
             } else {
@@ -156,10 +157,8 @@ impl Caller {
             if read == 0 {
                 return Ok(Read::End);
             }
-            if !matches!(look(input, self.limits), Look::Part | Look::Body) {
-                return Ok(Read::More);
-            }
         }
+        Ok(Read::More)
     }
 
     fn give_back(self, under_way: VecDeque<(Bytes, Asked)>) -> (Stream, Begun) {

@@ -69,7 +69,7 @@ fn wire(out: &[Output]) -> Vec<(Sender, String, Vec<u8>)> {
         .filter_map(|output| match output {
             Output::Send { from, message, .. } => {
                 let (name, bytes) = message.encode();
-                Some((*from, name, bytes))
+                Some((*from, name.to_owned(), bytes))
             }
             _ => None,
         })
