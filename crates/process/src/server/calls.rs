@@ -197,6 +197,7 @@ enum Read {
 }
 
 /// What the input begins with.
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is returned")]
 enum Taken {
     /// A call, and its bytes.
     Call(Request, Bytes),
@@ -207,6 +208,7 @@ enum Taken {
 }
 
 /// What the input begins with, without taking it.
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is returned")]
 enum Look {
     Call(Head),
     /// A part of a head.
