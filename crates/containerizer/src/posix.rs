@@ -28,7 +28,7 @@ mod volumes;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -101,6 +101,8 @@ struct Shared {
     fetches: [AtomicU64; 2],
     /// The processes of the machine as the usage of all containers is summed from them.
     recent: usage::Recent,
+    /// A successor has the containers now.
+    retired: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -153,8 +155,15 @@ impl Posix {
                 cache,
                 fetches: Default::default(),
                 recent: usage::Recent::default(),
+                retired: AtomicBool::new(false),
             }),
         }
+    }
+
+    /// Leaves all containers to a successor on the same directories, as the end of the process would: from now on this
+    /// one only reaps what it started.
+    pub fn retire(&self) {
+        self.shared.retired.store(true, Ordering::Release);
     }
 }
 

@@ -182,6 +182,9 @@ pub(super) fn supervise(shared: Arc<Shared>, container: Arc<Container>, watch: W
             }
         }
         reap(child).await;
+        if shared.retired.load(Ordering::Acquire) {
+            return;
+        }
         if let Err(error) = destroy::destroy_nested(&shared, &container).await {
             tracing::error!("Container {} ended, but: {error}", container.key);
         }

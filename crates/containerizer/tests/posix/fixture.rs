@@ -36,6 +36,7 @@ impl Fixture {
 
     /// The next agent process: same directories, no memory.
     pub(crate) fn restarted(&self) -> Posix {
+        self.posix.retire();
         Posix::new(Options::new(self.directory.path().join("run")))
     }
 
