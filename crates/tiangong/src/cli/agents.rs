@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use proto::ContentType;
 use proto::v1::master::response::get_agents::Agent;
+use proto::v1::{DrainInfo, DrainState};
 
 use super::common::{self, Master, Stop};
 
@@ -61,13 +62,11 @@ fn row(agent: &Agent) -> Vec<String> {
 }
 
 fn state(agent: &Agent) -> &'static str {
-    if agent.drain_info.is_some() {
-        "draining"
-    } else if agent.deactivated() {
-        "deactivated"
-    } else if agent.active {
-        "active"
-    } else {
-        "disconnected"
+    match agent.drain_info.as_ref().map(DrainInfo::state) {
+        Some(DrainState::Drained) => "drained",
+        Some(DrainState::Draining | DrainState::Unknown) => "draining",
+        None if agent.deactivated() => "deactivated",
+        None if agent.active => "active",
+        None => "disconnected",
     }
 }

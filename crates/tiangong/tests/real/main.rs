@@ -13,6 +13,7 @@ mod kill;
 mod limits;
 mod mesos_go;
 mod names;
+mod operations;
 mod pymesos;
 mod security;
 mod signals;
