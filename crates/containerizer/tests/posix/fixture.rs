@@ -17,7 +17,7 @@ use proto::v1::{CommandInfo, ContainerId};
 pub(crate) const STAND_IN: &str = "stand-in-agent";
 
 /// The longest any condition is waited for.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fixture {
     pub(crate) directory: tempfile::TempDir,
