@@ -101,8 +101,6 @@ fn reservations_and_volumes_outlive_agents_and_masters() {
     form(&cluster, "/unreserve", &id, "resources", &both);
     let free = |agent: &Value| agent["reserved_resources_full"] == json!({});
     until(&cluster, "all to be unreserved", free);
-    restart_agent(&mut cluster);
-    until(&cluster, "nothing to come back", free);
 }
 
 #[test]
