@@ -279,6 +279,35 @@ async fn idle_clients_are_closed_and_idle_peers_never() {
 }
 
 #[tokio::test]
+async fn who_goes_before_the_answer_comes_makes_room() {
+    let mut settings = small_limits();
+    settings.limits.connections = 1;
+    let served = serve_with(settings).await;
+    let clock = served.runtime.clock().clone();
+    for request in [
+        "GET /web/never HTTP/1.1\r\n\r\n",
+        "POST /web/never HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let mut gone = served.connect().await;
+        gone.write(request).await;
+        drop(gone);
+    }
+    let mut next = served.connect().await;
+    next.write("GET /web/a/b HTTP/1.1\r\n\r\n").await;
+    let answered = async {
+        let answer = next.answer();
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(5)) => clock.advance(Duration::from_millis(100)),
+            }
+        }
+    };
+    assert_eq!(soon(answered).await.status, 200);
+}
+
+#[tokio::test]
 async fn more_connections_than_allowed_wait() {
     let mut settings = small_limits();
     settings.limits.connections = 2;

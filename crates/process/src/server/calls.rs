@@ -3,10 +3,10 @@
 //! Schedulers, executors and operators send small POSTs, and libprocess sends many on one connection without waiting for
 //! the answers in between. All that have come are handed to their processes at once, in order, and answered in order;
 //! answers that are ready together share a write. The first request that is anything else, and the first answer that is a
-//! stream or long, gives the connection to hyper ([`super::client`]), which keeps it.
+//! stream, long, or long in coming, gives the connection to hyper ([`super::client`]), which keeps it.
 //!
 //! **Bounds.** At most [`UNDER_WAY`] calls of a connection are under way; no more is read before all of them are answered
-//! and the answers written. Calls and answers are short: [`SHORT`], [`BRIEF`].
+//! and the answers written. Calls and answers are short: [`SHORT`], [`BRIEF`], [`SOON`].
 
 use std::collections::VecDeque;
 use std::io;
@@ -34,6 +34,8 @@ const UNDER_WAY: usize = 64;
 const SHORT: usize = 64 << 10;
 /// The longest body of an answer that is given here: shorter than any that is compressed.
 const BRIEF: usize = 1_000;
+/// How long an answer may take. Nobody looks here meanwhile whether the client has gone; hyper does.
+const SOON: Duration = Duration::from_secs(1);
 /// Room made for each read: 16 KiB.
 const READ: usize = 16 << 10;
 /// Headers that a call may have here.
@@ -66,13 +68,13 @@ impl Caller {
                 let _late = self.clock.timeout(GATHER, last.settle()).await;
             }
             while let Some((_, asked)) = under_way.front_mut() {
-                let response = match asked.response().now_or_never() {
-                    Some(response) => response,
-                    None => {
-                        self.write(&mut output).await?;
-                        asked.response().await
+                if asked.settle().now_or_never().is_none() {
+                    self.write(&mut output).await?;
+                    if self.clock.timeout(SOON, asked.settle()).await.is_err() {
+                        break;
                     }
-                };
+                }
+                let response = asked.response().await;
                 if !is_brief(&response) {
                     *asked = Asked::Answered(response);
                     break;
