@@ -5,12 +5,13 @@
 //! the executor as its child, hands every signal on to it, reaps, and when the executor has ended kills what is
 //! left. Only then, with no descendant alive, does it write `<dir>/status`. The executor dies with it.
 //!
-//! `exec` is the second step of starting a [`Program`]: it becomes the program.
+//! `exec` is the second step of starting a [`Program`]: it becomes the program, with no signal blocked or ignored.
 //!
 //! Both run before any thread or runtime exists.
 
 mod exec;
 mod init;
+mod signals;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

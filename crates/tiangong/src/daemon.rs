@@ -50,7 +50,6 @@ fn run_agent(arguments: &[OsString]) -> anyhow::Result<()> {
     let logging = flags.logging();
     process::logging::init(&logging).context("failed to set the log up")?;
     block_on(async move {
-        heed_ignored_signals()?;
         let containerizer = Arc::new(Posix::new(containers(&flags)));
         let server = agent::Server::start(flags, containerizer).await?;
         let mut leave = signal(SignalKind::user_defined1()).context("failed to wait for SIGUSR1")?;
@@ -67,32 +66,6 @@ fn run_agent(arguments: &[OsString]) -> anyhow::Result<()> {
         server.stop().await;
         Ok(())
     })
-}
-
-/// Takes signals that whoever started this program has told it to ignore (as `nohup` does), and does nothing about
-/// them: ignored signals stay ignored in all that is started from here, those that are handled do not.
-pub(crate) fn heed_ignored_signals() -> anyhow::Result<()> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = mask
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
-    let kinds = [
-        SignalKind::hangup(),
-        SignalKind::interrupt(),
-        SignalKind::quit(),
-        SignalKind::user_defined1(),
-        SignalKind::user_defined2(),
-        SignalKind::alarm(),
-        SignalKind::terminate(),
-    ];
-    for kind in kinds {
-        if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
-            // Dropped at once: what counts is that it was asked for.
-            let _heeded = signal(kind).context("failed to wait for signals")?;
-        }
-    }
-    Ok(())
 }
 
 /// The containerizer's part of an agent's flags.

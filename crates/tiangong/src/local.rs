@@ -66,7 +66,6 @@ fn run(arguments: &Args) -> anyhow::Result<()> {
     let folder = Folder::open(arguments)?;
     logging::init(&logging(arguments)).context("failed to set the log up")?;
     daemon::block_on(async {
-        daemon::heed_ignored_signals()?;
         let cluster = tokio::time::timeout(START_LIMIT, Cluster::start(arguments, folder.path()))
             .await
             .with_context(|| format!("the cluster was not ready after {} s", START_LIMIT.as_secs()))??;

@@ -13,7 +13,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{AccessFlags, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
-use super::{CANNOT_EXECUTE, CANNOT_PREPARE, NOT_FOUND, Order, say};
+use super::{CANNOT_EXECUTE, CANNOT_PREPARE, NOT_FOUND, Order, say, signals};
 use crate::program::{Account, DEFAULT_PATH, Program};
 
 /// Longest order read; the kernel's own limit on arguments and environment is 2 MiB by default.
@@ -38,6 +38,7 @@ fn become_ordered() -> Result<Infallible, (u8, String)> {
         .thread_set_mask()
         .map_err(io::Error::from)
         .map_err(prepared("unblock signals"))?;
+    signals::heed_ignored().map_err(prepared("heed ignored signals"))?;
     if program.new_session {
         setsid()
             .map_err(io::Error::from)

@@ -8,6 +8,9 @@ use proto::v1::{ContainerInfo, RLimitInfo};
 
 use crate::fixture::{Fixture, id, trial, until};
 
+/// Told to a copy of this program, too.
+const SIGNALS: &str = "a_command_starts_with_no_signal_blocked_or_ignored";
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
@@ -16,7 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("the_environment_is_exactly_what_was_given", environment),
         trial("the_pid_is_on_disk_before_the_command_starts", pid_first),
-        trial("a_command_starts_with_no_signal_blocked_or_ignored", signals),
+        trial(SIGNALS, signals),
+        trial("a_command_starts_with_no_signal_ignored_though_the_agent_ignores_some", nohup),
         trial("limits_of_the_container_are_set", limits),
         trial("root_the_command_runs_as_the_user", user),
         trial(
@@ -92,6 +96,17 @@ async fn signals() {
     // The named ones: what is ignored beyond them belongs to the C library.
     let named: Vec<u64> = masks.map(|mask| mask & 0x7fff_ffff).collect();
     assert_eq!(named, [0, 0], "{said}");
+}
+
+/// The same in a copy of this program that was started as `nohup` and shells' `&` start one.
+async fn nohup() {
+    let script = r#"trap "" HUP INT QUIT USR1; exec "$0" "$@""#;
+    #[expect(clippy::disallowed_methods, reason = "the test starts itself")]
+    let mut copy = tokio::process::Command::new("sh");
+    copy.args(["-c", script]).arg(std::env::current_exe().unwrap());
+    let output = copy.args(["--exact", SIGNALS]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 async fn limits() {
