@@ -20,7 +20,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("the_environment_is_exactly_what_was_given", environment),
         trial("the_pid_is_on_disk_before_the_command_starts", pid_first),
         trial(SIGNALS, signals),
-        trial("a_command_starts_with_no_signal_ignored_though_the_agent_ignores_some", nohup),
+        trial(
+            "a_command_starts_with_no_signal_ignored_though_the_agent_ignores_some",
+            nohup,
+        ),
         trial("limits_of_the_container_are_set", limits),
         trial("root_the_command_runs_as_the_user", user),
         trial(
