@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("containerizer", 1),
     ("storage", 1),
     ("election", 1),
+    ("validation", 1),
     ("master", 2),
     ("agent", 2),
     ("executor", 2),

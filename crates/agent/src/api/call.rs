@@ -8,7 +8,7 @@ use proto::v1::agent::response::{self, Type as Kind};
 use proto::v1::agent::{Call, Response as Answer};
 use proto::{ContentType, v1};
 
-use super::media::{Media, RECORDIO, Refusal, not_acceptable};
+use super::media::{Media, RECORDIO, Refusal, not_acceptable, undecoded};
 use super::sight::Sight;
 use super::{containers, files, metrics, state, validation};
 use crate::core::Phase;
@@ -39,7 +39,7 @@ impl AgentProcess {
         let call: Call = content
             .message()
             .decode(request.body.clone())
-            .map_err(|error| Response::bad_request(error.refusal("Call")))?;
+            .map_err(|error| undecoded(&error))?;
         validation::validate(&call)
             .map_err(|flaw| Response::bad_request(format!("Failed to validate agent::Call: {flaw}")))?;
         let kind = call.r#type();
@@ -158,12 +158,13 @@ impl AgentProcess {
             }
             // There is no store of images: all that is not in use is gone already.
             Type::PruneImages => Response::ok().into(),
-            Type::Unknown
-            | Type::AttachContainerInput
-            | Type::AddResourceProviderConfig
+            Type::AddResourceProviderConfig
             | Type::UpdateResourceProviderConfig
             | Type::RemoveResourceProviderConfig
-            | Type::MarkResourceProviderGone => Response::status(StatusCode::NOT_IMPLEMENTED).into(),
+            | Type::MarkResourceProviderGone => self.provider_call(&call).into(),
+            Type::Unknown | Type::AttachContainerInput => {
+                Response::status(StatusCode::NOT_IMPLEMENTED).into()
+            }
         }
     }
 

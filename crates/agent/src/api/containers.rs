@@ -68,7 +68,8 @@ impl AgentProcess {
         let bad = container.is_some() && (framework.is_some() || executor.is_some())
             || executor.is_some() && framework.is_none();
         if bad {
-            let text = "Expecting 'container_id', 'framework_id', or 'framework_id' and 'executor_id'";
+            let text = "Supported query parameters are container_id only, framework_id only, or executor_id and \
+                        framework_id only";
             return Response::bad_request(text).into();
         }
         let fits =

@@ -235,7 +235,7 @@ fn validate_update(call: &Call) -> Result<(), String> {
     let status = &update.status;
     match &status.uuid {
         None => return Err("Expecting 'uuid' to be present".to_owned()),
-        Some(uuid) if uuid.len() != 16 => return Err("Expecting 'uuid' to be 16 bytes".to_owned()),
+        Some(uuid) if uuid.len() != 16 => return Err("Not a valid UUID".to_owned()),
         Some(_) => {}
     }
     let (executor, framework) = (&call.executor_id.value, &call.framework_id.value);

@@ -15,7 +15,7 @@ use proto::v1::agent::{ProcessIo, process_io};
 use proto::{ContentType, v1};
 use recordio::{Decoder, Limits};
 
-use super::media::{Media, RECORDIO, Refusal, not_acceptable};
+use super::media::{Media, RECORDIO, Refusal, not_acceptable, undecoded};
 use super::nested::unknown;
 use super::session::not_attached;
 use super::validation;
@@ -107,10 +107,7 @@ impl Records {
     }
 
     fn call(&self, record: Bytes) -> Result<Call, Refusal> {
-        let call: Call = self
-            .kind
-            .decode(record)
-            .map_err(|error| Response::bad_request(error.refusal("Call")))?;
+        let call: Call = self.kind.decode(record).map_err(|error| undecoded(&error))?;
         validation::validate(&call)
             .map_err(|flaw| Response::bad_request(format!("Failed to validate agent::Call: {flaw}")))?;
         Ok(call)

@@ -98,6 +98,16 @@ fn unsupported(text: String) -> Refusal {
     Response::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into()
 }
 
+/// What is said to a body that is no agent call.
+// Compat: other words than those of the executor API and of the master.
+pub(super) fn undecoded(error: &proto::Error) -> Response {
+    Response::bad_request(match error {
+        proto::Error::Json(error) if error.is_syntax() => format!("Failed to parse body into JSON: {error}"),
+        proto::Error::Json(error) => error.to_string(),
+        _ => "Failed to parse body into a protobuf object".to_owned(),
+    })
+}
+
 pub(super) fn not_acceptable(text: String) -> Refusal {
     Response::text(StatusCode::NOT_ACCEPTABLE, text).into()
 }

@@ -9,6 +9,7 @@ mod media;
 mod metrics;
 mod nested;
 mod permission;
+mod providers;
 mod session;
 mod sight;
 mod state;

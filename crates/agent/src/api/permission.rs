@@ -50,22 +50,19 @@ impl AgentProcess {
     }
 
     fn may(&self, deed: &Deed<'_>, caller: Option<&Principal>) -> bool {
-        let authorizer = &self.info.authorizer;
-        let Some((framework, executor)) = self.owner(deed.id) else {
-            let action = if deed.id.parent.is_some() {
-                deed.nested
-            } else {
-                deed.standalone
-            };
-            let mut object = Object::standalone(deed.id);
-            if deed.id.parent.is_some() {
-                object.command = deed.command;
-            }
-            return authorizer.allows(caller, action, &object);
+        let nested = deed.id.parent.is_some();
+        let action = if nested { deed.nested } else { deed.standalone };
+        let owner = self.owner(deed.id);
+        let mut object = match owner {
+            Some((framework, executor)) => Object::nested(deed.id, &executor.info, &framework.info),
+            // Nobody can be attached to it: whoever asks is told that there is no such container.
+            None if action == Action::AttachContainerOutput => return true,
+            None => Object::standalone(deed.id),
         };
-        let mut object = Object::nested(deed.id, &executor.info, &framework.info);
-        object.command = deed.command;
-        authorizer.allows(caller, deed.nested, &object)
+        if nested || owner.is_some() {
+            object.command = deed.command;
+        }
+        self.info.authorizer.allows(caller, action, &object)
     }
 
     /// The executor whose container is the outermost one of an id.

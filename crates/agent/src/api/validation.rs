@@ -1,18 +1,16 @@
 //! What is wrong with a call before anything is looked up (facts: agent-http, sections 3.2 and 3.3). The texts follow
 //! `Failed to validate agent::Call: `.
 
+use ::validation::{Invalid as Flaw, command, container, id};
 use proto::v1::agent::Call;
 use proto::v1::agent::call::{self, Type, attach_container_input};
-use proto::v1::{ContainerId, ContainerInfo, Resource};
+use proto::v1::{CommandInfo, ContainerId, ContainerInfo, Resource};
 use resources::{Resources, format};
 
 /// Longest value of a container's id, in bytes.
 const MAX_ID: usize = 242;
 /// Containers nested in each other that an id may name.
 const MAX_DEPTH: usize = 32;
-
-/// What is wrong.
-type Flaw = String;
 
 /// Checks a call.
 pub(super) fn validate(call: &Call) -> Result<(), Flaw> {
@@ -28,6 +26,7 @@ pub(super) fn validate(call: &Call) -> Result<(), Flaw> {
             let name = "launch_nested_container";
             let launch = present(name, call.launch_nested_container.as_ref())?;
             nested(name, &launch.container_id)?;
+            program(name, launch.command.as_ref(), launch.container.as_ref())?;
             if twice_nested(&launch.container_id) && shares(launch.container.as_ref()) == Some(false) {
                 return Err(unshared(name));
             }
@@ -144,21 +143,7 @@ fn container_id(id: &ContainerId) -> Result<(), Flaw> {
 }
 
 fn value(id: &str) -> Result<(), Flaw> {
-    if id.is_empty() {
-        return Err("ID must not be empty".to_owned());
-    }
-    if id.len() > 255 {
-        return Err("ID must not be greater than 255 characters".to_owned());
-    }
-    if id == "." || id == ".." {
-        return Err(format!("'{id}' is disallowed"));
-    }
-    if id
-        .bytes()
-        .any(|byte| byte.is_ascii_control() || byte == b'/' || byte == b'\\')
-    {
-        return Err(format!("'{id}' contains invalid characters"));
-    }
+    id::validate(id)?;
     if id.len() > MAX_ID {
         return Err(format!(
             "'ContainerID.value' '{id}' exceeds the maximum length ({MAX_ID})"
@@ -168,6 +153,16 @@ fn value(id: &str) -> Result<(), Flaw> {
         return Err(format!("'ContainerID.value' '{id}' contains invalid characters"));
     }
     Ok(())
+}
+
+/// What is to run, and in what.
+fn program(name: &str, ran: Option<&CommandInfo>, within: Option<&ContainerInfo>) -> Result<(), Flaw> {
+    let invalid = |part: &'static str| move |flaw| format!("'{name}.{part}' is invalid: {flaw}");
+    ran.map_or(Ok(()), command::validate)
+        .map_err(invalid("command"))?;
+    within
+        .map_or(Ok(()), container::validate)
+        .map_err(invalid("container"))
 }
 
 fn twice_nested(id: &ContainerId) -> bool {
@@ -189,6 +184,7 @@ fn session(part: Option<&call::LaunchNestedContainerSession>) -> Result<(), Flaw
     let name = "launch_nested_container_session";
     let launch = present(name, part)?;
     nested(name, &launch.container_id)?;
+    program(name, launch.command.as_ref(), launch.container.as_ref())?;
     if shares(launch.container.as_ref()) == Some(false) {
         return Err(format!(
             "'{name}.container.linux_info' is invalid: 'share_cgroups' cannot be set to 'false' for nested container \
@@ -228,6 +224,7 @@ fn launch(part: Option<&call::LaunchContainer>) -> Result<(), Flaw> {
     if !nested {
         standalone(&launch.resources)?;
     }
+    program(name, launch.command.as_ref(), launch.container.as_ref())?;
     let shares = shares(launch.container.as_ref());
     if twice_nested(&launch.container_id) {
         let deep = |what: &str| {

@@ -122,7 +122,7 @@ async fn each_rule_has_its_status_and_its_text() {
             "a short uuid",
             http("POST", JSON, &update(json!({"uuid": "AQE="})).to_string()),
             400,
-            flaw("Expecting 'uuid' to be 16 bytes"),
+            flaw("Not a valid UUID"),
         ),
         (
             "another executor in the status",

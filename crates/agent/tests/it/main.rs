@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod agent_api;
 mod authentication;
 mod checkpoint;
 mod drivers;

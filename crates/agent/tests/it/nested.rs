@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::server::{Answer, Cluster, post, request, soon};
+use crate::server::{Answer, Cluster, post, soon};
 use crate::support::*;
 
 /// An agent with the container of an executor.
-async fn started() -> (Cluster, Server, Value) {
+pub(crate) async fn started() -> (Cluster, Server, Value) {
     let flags = ["--http_heartbeat_interval=50ms".to_owned()];
     let (cluster, server) = Cluster::start_with(&flags).await;
     cluster.tell(run_task());
@@ -161,74 +161,8 @@ async fn a_status_about_a_nested_container_tells_its_pid() {
     assert_eq!(status.network_infos.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ids_and_descriptions_that_cannot_be_are_refused() {
-    let (_cluster, server, child) = started().await;
-    let table = [
-        (
-            "LAUNCH_NESTED_CONTAINER",
-            json!({"container_id": {"value": "a"}}),
-            "Expecting 'launch_nested_container.container_id.parent' to be present",
-        ),
-        (
-            "WAIT_NESTED_CONTAINER",
-            json!({"container_id": {"value": "a"}}),
-            "Expecting 'wait_nested_container.container_id.parent' to be present",
-        ),
-        (
-            "WAIT_CONTAINER",
-            json!({"container_id": {"value": ""}}),
-            "'wait_container.container_id' is invalid: ID must not be empty",
-        ),
-        (
-            "WAIT_CONTAINER",
-            json!({"container_id": {"value": ".."}}),
-            "'wait_container.container_id' is invalid: '..' is disallowed",
-        ),
-        (
-            "KILL_CONTAINER",
-            json!({"container_id": {"value": "a/b"}}),
-            "'kill_container.container_id' is invalid: 'a/b' contains invalid characters",
-        ),
-        (
-            "REMOVE_CONTAINER",
-            json!({"container_id": {"value": "a.b"}}),
-            "'remove_container.container_id' is invalid: 'ContainerID.value' 'a.b' contains invalid characters",
-        ),
-        (
-            "KILL_CONTAINER",
-            json!({"container_id": {"value": "a", "parent": {"value": "b c"}}}),
-            "'kill_container.container_id' is invalid: 'ContainerID.parent' is invalid: 'ContainerID.value' 'b c' \
-             contains invalid characters",
-        ),
-        (
-            "LAUNCH_CONTAINER",
-            json!({"container_id": {"value": "a", "parent": child}, "resources": [
-            {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}}]}),
-            "'launch_container' is invalid: containers nested at the second level or greater cannot specify resources",
-        ),
-        (
-            "LAUNCH_CONTAINER",
-            json!({"container_id": {"value": "a"}, "resources": [
-            {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}, "revocable": {}}]}),
-            "'launch_container.resources' must be non-revocable",
-        ),
-        (
-            "LAUNCH_CONTAINER",
-            json!({"container_id": {"value": "a"}, "container": {"type": "MESOS",
-            "linux_info": {"share_cgroups": true}}}),
-            "'launch_container' is invalid: containers without a parent cannot set 'share_cgroups' to 'true'",
-        ),
-    ];
-    for (kind, part, flaw) in table {
-        let answer = call(&server, kind, part).await;
-        let expected = format!("Failed to validate agent::Call: {flaw}");
-        assert_eq!((answer.status, answer.body), (400, expected));
-    }
-}
-
 /// A connection on which records come back.
-struct Stream {
+pub(crate) struct Stream {
     socket: TcpStream,
     head: String,
     raw: BytesMut,
@@ -237,7 +171,7 @@ struct Stream {
 }
 
 impl Stream {
-    async fn open(server: &Server, headers: &str, body: &Value) -> Self {
+    pub(crate) async fn open(server: &Server, headers: &str, body: &Value) -> Self {
         let body = body.to_string();
         let mut socket = TcpStream::connect(server.address()).await.unwrap();
         let head = format!(
@@ -308,7 +242,7 @@ impl Stream {
     }
 }
 
-fn record(call: &Value) -> Vec<u8> {
+pub(crate) fn record(call: &Value) -> Vec<u8> {
     let text = call.to_string();
     let record = format!("{}\n{text}", text.len());
     format!("{:x}\r\n{record}\r\n", record.len()).into_bytes()
@@ -317,7 +251,7 @@ fn record(call: &Value) -> Vec<u8> {
 const INPUT: &str = "POST /api/v1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/recordio\r\n\
                      Message-Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-fn input(kind: &str, name: &str, part: Value) -> Value {
+pub(crate) fn input(kind: &str, name: &str, part: Value) -> Value {
     json!({"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": {"type": kind, name: part}})
 }
 
@@ -364,70 +298,4 @@ async fn a_session_shows_its_output_takes_input_and_ends_with_its_reader() {
         }
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn streams_and_messages_are_not_mixed_up() {
-    let (_cluster, server, child) = started().await;
-    let ask = |headers: &str, body: &Value| {
-        let body = body.to_string();
-        format!(
-            "POST /api/v1 HTTP/1.1\r\nHost: a\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
-    let health = json!({"type": "GET_HEALTH"});
-    let json_body = "Content-Type: application/json\r\n";
-    let recordio = "Content-Type: application/recordio\r\nMessage-Content-Type: application/json\r\n";
-    let first = input("CONTAINER_ID", "container_id", child);
-    let table = [
-        (
-            json_body.to_owned() + "Accept: application/recordio\r\n",
-            health.clone(),
-            406,
-            "Streaming response is not supported for GET_HEALTH call",
-        ),
-        (
-            json_body.to_owned(),
-            first,
-            415,
-            "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call",
-        ),
-        (
-            "Content-Type: text/plain\r\n".to_owned(),
-            health,
-            415,
-            "Expecting 'Content-Type' of application/json or application/x-protobuf or application/recordio",
-        ),
-    ];
-    for (headers, body, status, text) in table {
-        let answer = request(&server, ask(&headers, &body)).await;
-        assert_eq!((answer.status, answer.body.as_str()), (status, text));
-    }
-    for (body, status, text) in [
-        (Vec::new(), 400, "Received EOF while reading request body"),
-        (
-            record(&json!({"type": "GET_HEALTH"})),
-            415,
-            "Streaming 'Content-Type' application/recordio is not supported for GET_HEALTH call",
-        ),
-        (
-            record(&input("PROCESS_IO", "process_io", json!({}))),
-            400,
-            "Expecting 'attach_container_input.type' to be CONTAINER_ID",
-        ),
-        (
-            record(&input("CONTAINER_ID", "container_id", json!({"value": "nobody"}))),
-            404,
-            "Container nobody cannot be found",
-        ),
-    ] {
-        let mut text_of = format!(
-            "POST /api/v1 HTTP/1.1\r\nHost: a\r\n{recordio}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-        );
-        text_of.push_str(std::str::from_utf8(&body).unwrap());
-        text_of.push_str("0\r\n\r\n");
-        let answer = request(&server, text_of).await;
-        assert_eq!((answer.status, answer.body.as_str()), (status, text));
-    }
 }

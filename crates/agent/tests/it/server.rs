@@ -511,10 +511,6 @@ async fn bad_requests_are_told_what_is_wrong() {
             "Failed to validate agent::Call: Expecting 'launch_container' to be present"
         )
     );
-    let none = json!({"type": "MARK_RESOURCE_PROVIDER_GONE", "mark_resource_provider_gone": {
-        "resource_provider_id": {"value": "p"},
-    }});
-    assert_eq!(post(&server, "/api/v1", none).await.status, 501);
     let staging = post(&server, "/api/v1/executor", update("TASK_STAGING", UUID_1)).await;
     assert_eq!(staging.status, 400, "{}", staging.body);
     let short = post(&server, "/api/v1/executor", update("TASK_RUNNING", "AQE=")).await;

@@ -3,19 +3,15 @@
 
 pub mod agent;
 pub mod call;
-pub mod command;
 pub mod constraints;
-pub mod container;
 pub mod executor;
 pub mod framework;
 pub mod group;
 pub mod health;
-pub mod id;
 pub mod offers;
 pub mod operation;
 pub mod resources;
 pub mod role;
 pub mod task;
 
-/// What is wrong, in words for whoever sent it.
-pub type Invalid = String;
+pub use ::validation::{Invalid, command, container, id};

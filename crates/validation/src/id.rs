@@ -1,11 +1,14 @@
-//! Ids given by users: tasks, executors, frameworks.
+//! Ids given by users: tasks, executors, frameworks, containers.
 
-use super::Invalid;
+use crate::Invalid;
 
 /// Longest id in bytes.
 pub const MAX_LENGTH: usize = 255;
 
 /// Ids become parts of paths on agents, so they must be usable as names of files.
+///
+/// # Errors
+/// What makes it unusable.
 pub fn validate(id: &str) -> Result<(), Invalid> {
     if id.is_empty() {
         return Err("ID must not be empty".to_owned());
