@@ -318,6 +318,7 @@ const TASK_RULES: &[Row<v1::TaskInfo>] = &[
                 task,
                 v1::environment::Variable {
                     value: Some("x".to_owned()),
+                    secret: Some(v1::Secret::default()),
                     ..variable(v1::environment::variable::Type::Secret)
                 },
             )
@@ -330,6 +331,7 @@ const TASK_RULES: &[Row<v1::TaskInfo>] = &[
             with_variable(
                 task,
                 v1::environment::Variable {
+                    value: Some("x".to_owned()),
                     secret: Some(v1::Secret::default()),
                     ..variable(v1::environment::variable::Type::Value)
                 },
