@@ -13,7 +13,7 @@ use crate::support::*;
 
 const EXECUTOR: &str = "executor(1)@127.0.0.1:40503";
 
-fn from_executor(pid: &str, message: &Message) -> Input {
+pub(crate) fn from_executor(pid: &str, message: &Message) -> Input {
     let message = match message.name.as_str() {
         "RegisterExecutorMessage" => Received::RegisterExecutor(message.decode()),
         "ReregisterExecutorMessage" => Received::ReregisterExecutor(Box::new(message.decode())),
@@ -40,7 +40,7 @@ pub(crate) fn from_master(message: &Message) -> Received {
 }
 
 /// What goes to executors' and masters' processes, as the wire has it.
-fn sent(out: &[Output]) -> Vec<(String, Message)> {
+pub(crate) fn sent(out: &[Output]) -> Vec<(String, Message)> {
     fn message<M: proto::Message + Name>(message: &M) -> Message {
         Message {
             name: M::NAME.to_owned(),
@@ -48,6 +48,10 @@ fn sent(out: &[Output]) -> Vec<(String, Message)> {
         }
     }
     let of = |sent: &Sent| match sent {
+        Sent::RegisterSlave(sent) => message(&**sent),
+        Sent::UpdateSlave(sent) => message(&**sent),
+        Sent::PongSlave(sent) => message(sent),
+        Sent::UpdateOperationStatus(sent) => message(&**sent),
         Sent::StatusUpdate(sent) => message(&**sent),
         Sent::ExitedExecutor(sent) => message(sent),
         Sent::ExecutorToFramework(sent) => message(sent),
@@ -78,13 +82,15 @@ pub(crate) fn to(pid: &str, out: &[Output]) -> Vec<Message> {
 
 /// A body with one identifier in place of another of the same length.
 pub(crate) fn replaced(body: &Bytes, old: &str, new: &str) -> Bytes {
+    replaced_bytes(body, old.as_bytes(), new.as_bytes())
+}
+
+pub(crate) fn replaced_bytes(body: &Bytes, old: &[u8], new: &[u8]) -> Bytes {
     assert_eq!(old.len(), new.len());
+    assert_ne!(old, new);
     let mut bytes = body.to_vec();
-    while let Some(at) = bytes
-        .windows(old.len())
-        .position(|window| window == old.as_bytes())
-    {
-        bytes.splice(at..at + old.len(), new.bytes());
+    while let Some(at) = bytes.windows(old.len()).position(|window| window == old) {
+        bytes.splice(at..at + old.len(), new.iter().copied());
     }
     bytes.into()
 }

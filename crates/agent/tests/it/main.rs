@@ -20,5 +20,6 @@ mod registration;
 mod restart;
 mod security;
 mod server;
+mod session;
 mod support;
 mod updates;
