@@ -4,96 +4,12 @@
 
 mod support;
 
-use std::io::Write as _;
-use std::net::SocketAddr;
-
 use master::Server;
 use proto::{internal, v1};
 use serde_json::{Value, json};
+use support::callers::{ask, basic, closed, closed_with, framework, get, operate};
 use support::peer::Peer;
-use support::{Answer, JSON, Stream, http, master, subscribe, until};
-
-/// A file of credentials: `ops`, `eve` and `web`, each with its name and `-secret` as the secret.
-fn credentials() -> tempfile::NamedTempFile {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    let list: Vec<Value> = ["ops", "eve", "web"]
-        .iter()
-        .map(|name| json!({"principal": name, "secret": format!("{name}-secret")}))
-        .collect();
-    file.write_all(json!({ "credentials": list }).to_string().as_bytes())
-        .unwrap();
-    file
-}
-
-fn basic(name: &str) -> String {
-    use base64::Engine as _;
-    let pair = format!("{name}:{name}-secret");
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-}
-
-const CLOSED: &[&str] = &[
-    "--authenticate_http_readonly",
-    "--authenticate_http_readwrite",
-    "--authenticate_http_frameworks",
-    "--http_framework_authenticators=basic",
-];
-
-async fn closed(acls: Option<&Value>) -> (tempfile::NamedTempFile, Server) {
-    closed_with(acls, &[]).await
-}
-
-async fn closed_with(acls: Option<&Value>, more: &[&str]) -> (tempfile::NamedTempFile, Server) {
-    let file = credentials();
-    let mut flags = [CLOSED, more].concat();
-    let path = format!("--credentials={}", file.path().display());
-    flags.push(&path);
-    let acls = acls.map(|acls| format!("--acls={acls}"));
-    flags.extend(acls.as_deref());
-    let server = master(&flags).await;
-    let to = server.address();
-    until(async || operate(to, "ops", &json!({"type": "GET_HEALTH"})).await.status == 200).await;
-    (file, server)
-}
-
-/// A request of somebody; of nobody with an empty name.
-async fn ask(to: SocketAddr, name: &str, method: &str, path: &str, body: &[u8]) -> Answer {
-    let authorization = basic(name);
-    let mut headers = JSON.to_vec();
-    if !name.is_empty() {
-        headers.push(("authorization", &authorization));
-    }
-    http(to, method, path, &headers, body).await
-}
-
-async fn get(to: SocketAddr, name: &str, path: &str) -> Answer {
-    ask(to, name, "GET", path, b"").await
-}
-
-async fn operate(to: SocketAddr, name: &str, call: &Value) -> Answer {
-    ask(to, name, "POST", "/api/v1", call.to_string().as_bytes()).await
-}
-
-/// A framework of `web` whose tasks run as `user`.
-struct Scheduler {
-    id: Value,
-    stream_id: String,
-    events: Stream,
-}
-
-async fn framework(to: SocketAddr, principal: &str, name: &str, user: &str) -> Scheduler {
-    let info = json!({"user": user, "name": name, "principal": principal});
-    let call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}});
-    let authorization = basic(principal);
-    let headers = [JSON[0], JSON[1], ("authorization", &authorization)];
-    let (answer, mut events) = subscribe(to, "/api/v1/scheduler", &headers, &call).await;
-    assert_eq!(answer.status, 200);
-    let subscribed = events.event().await.unwrap();
-    Scheduler {
-        id: subscribed["subscribed"]["framework_id"].clone(),
-        stream_id: answer.header("mesos-stream-id").unwrap().to_owned(),
-        events,
-    }
-}
+use support::{Answer, JSON, Stream, http, subscribe, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_endpoint_has_its_realm() {

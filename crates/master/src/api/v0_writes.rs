@@ -105,7 +105,8 @@ impl MasterProcess {
         // Compat: the path is counted with the process's id in front.
         let tokens = request.path.split('/').filter(|token| !token.is_empty()).count();
         let (path, role) = (&request.path, request.tail());
-        if tokens != 3 {
+        // Compat: all that follows is the role, slashes and all.
+        if tokens < 3 {
             return Err(format!(
                 "Failed to parse remove quota request for path '{path}': expected 3 tokens, found {tokens} tokens"
             ));

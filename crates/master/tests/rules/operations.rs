@@ -1,5 +1,7 @@
 //! RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME and SHRINK_VOLUME (facts: scheduler-http.md §8.3).
 
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 use proto::v1::OperationState;
 use proto::v1::offer::Operation;
 use proto::v1::offer::operation::{Create, Destroy, GrowVolume, Reserve, ShrinkVolume, Type, Unreserve};
@@ -367,6 +369,55 @@ fn who_reserves_and_creates_is_on_record() {
         rig.advance();
     }
     assert_eq!(told(&mut rig, Vec::new(), made(Some("p"))), None);
+}
+
+/// One row for each action that lets a framework operate on resources (authorization.tsv).
+#[test]
+fn what_a_framework_may_not_do_it_is_told() {
+    let disk = || reserve(reserved("disk", 100.0));
+    let made = || vec![disk(), create(volume(60.0, "v"))];
+    let rows: Vec<(&str, &str, Vec<Operation>, Operation)> = vec![
+        ("reserve_resources", "roles", Vec::new(), disk()),
+        (
+            "unreserve_resources",
+            "reserver_principals",
+            vec![disk()],
+            unreserve(reserved("disk", 100.0)),
+        ),
+        ("create_volumes", "roles", vec![disk()], create(volume(60.0, "v"))),
+        (
+            "destroy_volumes",
+            "creator_principals",
+            made(),
+            destroy(volume(60.0, "v")),
+        ),
+        (
+            "resize_volumes",
+            "roles",
+            made(),
+            grow(volume(60.0, "v"), reserved("disk", 10.0)),
+        ),
+        ("resize_volumes", "roles", made(), shrink(volume(60.0, "v"), 10.0)),
+    ];
+    for (list, field, before, operation) in rows {
+        let rule = format!("{list} {:?}", operation.r#type());
+        let told_with = |object: &str| {
+            let acls = format!(
+                r#"{{"{list}":[{{"principals":{{"type":"ANY"}},"{field}":{{"type":"{object}"}}}}]}}"#
+            );
+            let mut rig = Rig::with(|config| {
+                config.authorizer = auth::Authorizer::new(auth::Acls::parse(&acls).unwrap());
+            });
+            rig.add_agent(ALL, RESOURCES, "slave(1)@127.0.0.1:5051");
+            rig.subscribe(description());
+            told(&mut rig, before.clone(), operation.clone())
+        };
+        match told_with("NONE") {
+            Some(fault) => expect(&fault, "Not authorized to ", &rule),
+            None => panic!("{rule}: it was carried out"),
+        }
+        assert_eq!(told_with("ANY"), None, "{rule}");
+    }
 }
 
 #[test]

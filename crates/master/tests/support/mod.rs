@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+pub(crate) mod callers;
 pub(crate) mod peer;
 
 use std::net::SocketAddr;
@@ -31,7 +32,12 @@ pub(crate) async fn master_with(flags: &[&str]) -> Server {
     let Parsed::Run(flags) = Flags::parse(args, []).unwrap() else {
         panic!("not to be run")
     };
-    let server = Server::start(*flags).await.unwrap();
+    started(*flags).await
+}
+
+/// A master with flags that no command line can say.
+pub(crate) async fn started(flags: Flags) -> Server {
+    let server = Server::start(flags).await.unwrap();
     // It answers 503 until it has read its registry.
     let call = json!({"type": "GET_HEALTH"});
     // Where callers must prove who they are, an answer of that kind comes before any other: ask what nobody need.

@@ -4,7 +4,7 @@ use proto::json::{Enumeration, Object, Writer};
 use proto::v1::framework_info::capability::Type as Capability;
 
 use super::{amounts, task};
-use crate::core::{Framework, Offer};
+use crate::core::{Framework, Offer, State};
 
 /// The members that `/state`, `/frameworks` and `/state-summary` have in common.
 pub(super) fn summary(object: &mut Object<'_>, framework: &Framework) {
@@ -18,9 +18,8 @@ pub(super) fn summary(object: &mut Object<'_>, framework: &Framework) {
     amounts::resources(object.key("offered_resources"), &framework.total_offered());
     object.array("capabilities", |array| {
         for capability in &info.capabilities {
-            if let Some(name) = capability.r#type.and_then(Capability::name) {
-                array.text(name);
-            }
+            // Compat: one that is not known is shown as such.
+            array.text(capability.r#type.and_then(Capability::name).unwrap_or("UNKNOWN"));
         }
     });
     object.text("hostname", info.hostname());
@@ -30,8 +29,9 @@ pub(super) fn summary(object: &mut Object<'_>, framework: &Framework) {
     object.value("recovered", &framework.recovered());
 }
 
-/// A framework in full, with its tasks, offers and executors.
-pub(super) fn full(out: Writer<'_>, framework: &Framework) {
+/// A framework in full, with its tasks, offers and executors. Compat: an executor that is not shown, of those in `all`,
+/// leaves an empty place.
+pub(super) fn full(out: Writer<'_>, framework: &Framework, all: &State) {
     out.object(|object| {
         summary(object, framework);
         details(object, framework);
@@ -68,6 +68,9 @@ pub(super) fn full(out: Writer<'_>, framework: &Framework) {
                     framework.id.as_str(),
                 );
             }
+            for _ in 0..hidden_executors(framework, all) {
+                array.object(|_| {});
+            }
         });
         task::labels(object, framework.info.labels.as_ref());
         let none = proto::v1::scheduler::OfferConstraints::default();
@@ -76,6 +79,15 @@ pub(super) fn full(out: Writer<'_>, framework: &Framework) {
             framework.offer_constraints.as_deref().unwrap_or(&none),
         );
     });
+}
+
+/// How many of a framework's executors are not shown.
+fn hidden_executors(left: &Framework, all: &State) -> usize {
+    let completed = || all.completed_frameworks.get(&left.id);
+    let whole = all.frameworks.get(&left.id).or_else(completed);
+    whole.map_or(0, |whole| {
+        whole.executors.len().saturating_sub(left.executors.len())
+    })
 }
 
 fn details(object: &mut Object<'_>, framework: &Framework) {

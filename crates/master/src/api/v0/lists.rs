@@ -34,21 +34,21 @@ pub(crate) fn slaves(state: &State, sight: &Sight, id: Option<&str>) -> Vec<u8> 
 
 /// `/frameworks`, of one framework or of all.
 pub(crate) fn frameworks(state: &State, sight: &Sight, id: Option<&str>) -> Vec<u8> {
-    let state = &*sight.state(state);
+    let (all, state) = (state, &*sight.state(state));
     let wanted = |candidate: &Framework| id.is_none_or(|id| id == candidate.id.as_str());
     let mut out = Vec::new();
     Writer::new(&mut out).object(|object| {
         object.array("frameworks", |array| {
-            let all = state.frameworks.values().filter(|entry| wanted(entry));
-            all.for_each(|entry| framework::full(array.element(), entry));
+            let shown = state.frameworks.values().filter(|entry| wanted(entry));
+            shown.for_each(|entry| framework::full(array.element(), entry, all));
         });
         object.array("completed_frameworks", |array| {
-            let all = state
+            let shown = state
                 .completed_frameworks
                 .iter()
                 .map(|(_, entry)| entry)
                 .filter(|entry| wanted(entry));
-            all.for_each(|entry| framework::full(array.element(), entry));
+            shown.for_each(|entry| framework::full(array.element(), entry, all));
         });
         object.array("unregistered_frameworks", |_| {});
     });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proto::json::{Object, Writer};
 use proto::v1;
-use resources::{Quantities, Resources};
+use resources::{Entry, Quantities, Resources};
 
 use super::amounts;
 use crate::api::Sight;
@@ -21,6 +21,8 @@ pub(crate) struct Role {
     pub(crate) offered: Quantities,
     /// Reserved on agents.
     pub(crate) reserved: Quantities,
+    /// Of what is reserved, what tasks and executors use.
+    reserved_used: Quantities,
     /// Its weight, if it has one of its own.
     weight: Option<f64>,
     /// What it is promised, and what it may have at most.
@@ -31,6 +33,14 @@ impl Role {
     /// Its weight.
     pub(crate) fn weight(&self) -> f64 {
         self.weight.unwrap_or(1.0)
+    }
+
+    /// What counts against its quota: all that is allocated, and what is reserved and not.
+    fn consumed(&self) -> Quantities {
+        let mut consumed = self.reserved.clone();
+        consumed.subtract(&self.reserved_used);
+        consumed.add(&self.allocated);
+        consumed
     }
 
     /// Allocated and offered.
@@ -67,24 +77,18 @@ fn found(state: &State) -> BTreeMap<String, Role> {
         }
     }
     for agent in state.agents.values() {
-        for entry in agent.total.iter() {
-            let Some(role) = entry.reserved_role() else {
-                continue;
-            };
-            touch(&mut roles, role);
-            let quantity = entry.value().quantity();
-            ancestry(role).for_each(|role| {
-                roles
-                    .entry(role.to_owned())
-                    .or_default()
-                    .reserved
-                    .add_one(entry.name(), quantity)
+        spread(&agent.total, Entry::reserved_role, &mut roles, |role| {
+            &mut role.reserved
+        });
+        for used in agent.used.values() {
+            spread(used, Entry::allocation, &mut roles, |role| &mut role.allocated);
+            spread(used, Entry::reserved_role, &mut roles, |role| {
+                &mut role.reserved_used
             });
         }
-        for used in agent.used.values() {
-            spread(used, &mut roles, |role| &mut role.allocated);
-        }
-        spread(&agent.offered, &mut roles, |role| &mut role.offered);
+        spread(&agent.offered, Entry::allocation, &mut roles, |role| {
+            &mut role.offered
+        });
     }
     for (name, weight) in &state.weights {
         touch(&mut roles, name);
@@ -97,15 +101,16 @@ fn found(state: &State) -> BTreeMap<String, Role> {
     roles
 }
 
-/// Adds resources to the roles they are allocated to, and to the roles above.
+/// Adds resources to the roles that they are of, and to the roles above.
 fn spread(
     resources: &Resources,
+    of: impl Fn(&Entry) -> Option<&str>,
     roles: &mut BTreeMap<String, Role>,
     slot: impl Fn(&mut Role) -> &mut Quantities,
 ) {
     for entry in resources.iter() {
         let quantity = entry.value().quantity();
-        for role in entry.allocation().into_iter().flat_map(ancestry) {
+        for role in of(entry).into_iter().flat_map(ancestry) {
             slot(roles.entry(role.to_owned()).or_default()).add_one(entry.name(), quantity);
         }
     }
@@ -149,7 +154,7 @@ pub(crate) fn roles_json(state: &State, sight: &Sight, listed: Option<&BTreeSet<
                         object.text("role", &name);
                         object.object("guarantee", |object| scalars(object, &quota.guarantees));
                         object.object("limit", |object| scalars(object, &quota.limits));
-                        amounts::quantities(object.key("consumed"), &role.allocated);
+                        amounts::quantities(object.key("consumed"), &role.consumed());
                     });
                     amounts::quantities(object.key("resources"), &role.resources());
                     amounts::quantities(object.key("allocated"), &role.allocated);

@@ -8,7 +8,7 @@ use crate::core::State;
 
 /// The whole state. With 200,000 tasks this is 130 MB; it grows in place and is sent as it is.
 pub(crate) fn state(state: &State, sight: &Sight, info: &Info) -> Vec<u8> {
-    let state = &*sight.state(state);
+    let (all, state) = (state, &*sight.state(state));
     let mut out = Vec::with_capacity(estimate(state));
     Writer::new(&mut out).object(|object| {
         server(object, state, sight, info);
@@ -28,11 +28,11 @@ pub(crate) fn state(state: &State, sight: &Sight, info: &Info) -> Vec<u8> {
             state
                 .frameworks
                 .values()
-                .for_each(|entry| framework::full(array.element(), entry));
+                .for_each(|entry| framework::full(array.element(), entry, all));
         });
         object.array("completed_frameworks", |array| {
-            let all = state.completed_frameworks.iter();
-            all.for_each(|(_, entry)| framework::full(array.element(), entry));
+            let completed = state.completed_frameworks.iter();
+            completed.for_each(|(_, entry)| framework::full(array.element(), entry, all));
         });
         object.array("orphan_tasks", |_| {});
         object.array("unregistered_frameworks", |_| {});

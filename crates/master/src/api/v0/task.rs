@@ -58,13 +58,41 @@ fn status(out: Writer<'_>, status: &v1::TaskStatus) {
                 object.optional("container_id", container.container_id.as_ref());
                 if !container.network_infos.is_empty() {
                     object.array("network_infos", |array| {
-                        container.network_infos.iter().for_each(|info| array.value(info))
+                        container
+                            .network_infos
+                            .iter()
+                            .for_each(|info| network(array.element(), info));
                     });
                 }
                 object.optional("cgroup_info", container.cgroup_info.as_ref());
             });
         }
         object.optional("healthy", status.healthy.as_ref());
+    });
+}
+
+/// Compat: the members in an order of their own, and labels as a bare list.
+fn network(out: Writer<'_>, info: &v1::NetworkInfo) {
+    out.object(|object| {
+        if !info.groups.is_empty() {
+            object.array("groups", |array| {
+                info.groups.iter().for_each(|group| array.text(group));
+            });
+        }
+        labels(object, info.labels.as_ref());
+        if !info.ip_addresses.is_empty() {
+            object.array("ip_addresses", |array| {
+                info.ip_addresses.iter().for_each(|address| array.value(address));
+            });
+        }
+        if let Some(name) = &info.name {
+            object.text("name", name);
+        }
+        if !info.port_mappings.is_empty() {
+            object.array("port_mappings", |array| {
+                info.port_mappings.iter().for_each(|mapping| array.value(mapping));
+            });
+        }
     });
 }
 

@@ -68,8 +68,8 @@ fn check(bench: &mut Bench, asked: (&str, Option<&str>), expected: Option<TaskSt
     );
 }
 
-#[test]
-fn explicit_answers() {
+/// A registry with an agent that is not back yet, one that is unreachable and one that is gone: S0, S1 and S2 of `m0`.
+fn three_agents() -> internal::Registry {
     let slave = |n: u32| v1::AgentId {
         value: format!("m0-S{n}"),
     };
@@ -77,7 +77,7 @@ fn explicit_answers() {
         id: Some(slave(0)),
         ..agent_info()
     };
-    let registry = internal::Registry {
+    internal::Registry {
         slaves: Some(internal::registry::Slaves {
             slaves: vec![internal::registry::Slave {
                 info,
@@ -98,8 +98,12 @@ fn explicit_answers() {
             }],
         }),
         ..Default::default()
-    };
-    let mut bench = Bench::with(|_| {}, registry);
+    }
+}
+
+#[test]
+fn explicit_answers() {
+    let mut bench = Bench::with(|_| {}, three_agents());
     bench.framework(1);
     bench.subscribe(2, old_framework_info());
     check(&mut bench, ("t", Some("m0-S0")), None);
@@ -129,6 +133,37 @@ fn what_was_told_last_is_told_again() {
     let out = reconcile(&mut bench, &framework, &[("t", None)]);
     assert_eq!(statuses(&out)[0].state(), TaskState::TaskRunning);
     assert_eq!(statuses(&out)[0].healthy, Some(true));
+}
+
+/// One row for each place an operation that nobody knows may be at.
+#[test]
+fn operations_nobody_knows_are_answered_by_their_agent() {
+    let mut bench = Bench::with(|_| {}, three_agents());
+    let framework = bench.framework(1);
+    for (agent, expected) in [
+        (Some("m0-S0"), OperationState::OperationRecovering),
+        (Some("m0-S1"), OperationState::OperationUnreachable),
+        (Some("m0-S2"), OperationState::OperationGoneByOperator),
+        (Some("m0-S9"), OperationState::OperationUnknown),
+        (None, OperationState::OperationUnknown),
+    ] {
+        let operation = call::reconcile_operations::Operation {
+            operation_id: v1::OperationId {
+                value: "o".to_owned(),
+            },
+            agent_id: agent.map(|id| v1::AgentId { value: id.to_owned() }),
+            resource_provider_id: None,
+        };
+        let out = bench.call(&framework, call::Type::ReconcileOperations, |call| {
+            call.reconcile_operations = Some(call::ReconcileOperations {
+                operations: vec![operation],
+            });
+        });
+        let told = events(&out).remove(0).1.update_operation_status.unwrap().status;
+        assert_eq!(told.state(), expected, "{agent:?}");
+        assert_eq!(told.uuid, None, "{agent:?}");
+        assert_eq!(told.operation_id.unwrap().value, "o", "{agent:?}");
+    }
 }
 
 #[test]
