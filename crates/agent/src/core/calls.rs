@@ -144,7 +144,10 @@ impl Agent {
         if first {
             self.mark_http(framework, executor, out);
         }
-        if let Some(event) = self.subscribed(framework, executor) {
+        // Compat: one for which there is nothing to do is told to end, and nothing else.
+        if !self.is_useless(framework, executor)
+            && let Some(event) = self.subscribed(framework, executor)
+        {
             self.tell_executor(framework, executor, event, None, out);
         }
         for update in call.unacknowledged_updates {
@@ -164,16 +167,18 @@ impl Agent {
         out: &mut Vec<Output>,
     ) {
         self.end_undelivered(now, framework, executor, unacknowledged, out);
-        // One that never had a task has nothing to wait for, and would not end by itself.
-        let useless = self
-            .executor(framework, executor)
-            .is_some_and(|entry| !entry.had_task() && entry.queued.is_empty());
-        if useless {
+        if self.is_useless(framework, executor) {
             self.shutdown_executor(now, framework, executor, out);
         } else {
             self.deliver(now, framework, executor, out);
         }
         self.recovery_progressed(now, out);
+    }
+
+    /// Whether an executor never had a task and none waits for it: it would not end by itself.
+    fn is_useless(&self, framework: &FrameworkId, executor: &ExecutorId) -> bool {
+        self.executor(framework, executor)
+            .is_some_and(|entry| !entry.had_task() && entry.queued.is_empty())
     }
 
     fn mark_http(&mut self, framework: &FrameworkId, executor: &ExecutorId, out: &mut Vec<Output>) {
@@ -231,7 +236,7 @@ impl Agent {
         };
         let state = states::aware(info, TaskState::TaskDropped);
         for task in lost {
-            let message = "The task had not reached its executor when the agent restarted";
+            let message = "Task launched during agent restart";
             let reason = Reason::AgentRestarted;
             let end = Verdict::new(state, reason, message);
             self.agent_update(now, framework, Some(executor), &task, &end, out);

@@ -72,9 +72,14 @@ impl Agent {
         let Some(entry) = self.executor(framework, executor) else {
             return;
         };
+        let grouped = entry.groups.iter().any(|group| group.contains(task));
+        let message = if grouped && entry.phase == executor::Phase::Registering {
+            "A task within the task group was killed before delivery to the executor"
+        } else {
+            "Killed before delivery to the executor"
+        };
         for task in entry.group_of(task) {
             let reason = Reason::TaskKilledDuringLaunch;
-            let message = "A kill came before the task was given to its executor";
             let end = Verdict::new(TaskState::TaskKilled, reason, message);
             self.agent_update(now, framework, Some(executor), &task, &end, out);
         }

@@ -32,6 +32,8 @@ struct Refusal {
     state: TaskState,
     reason: Reason,
     message: String,
+    /// Whom the update names.
+    executor: Option<ExecutorId>,
 }
 
 impl Refusal {
@@ -40,14 +42,22 @@ impl Refusal {
             state: TaskState::TaskDropped,
             reason,
             message: message.into(),
+            executor: None,
         }
     }
 
     fn error(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             state: TaskState::TaskError,
-            reason,
-            message: message.into(),
+            ..Self::dropped(reason, message)
+        }
+    }
+
+    /// Naming the executor that the tasks were for.
+    fn by(self, launch: &Launch) -> Self {
+        Self {
+            executor: Some(launch.executor_id()),
+            ..self
         }
     }
 }
@@ -184,39 +194,40 @@ impl Agent {
             }
         }
         complete_resources(launch)?;
+        let limited = |name: &str| launch.tasks.iter().any(|task| task.limits.contains_key(name));
+        for (name, what, isolator) in [("cpus", "CPU", "cpu"), ("mem", "Memory", "mem")] {
+            if limited(name) {
+                let text = format!(
+                    "{what} limits can only be set on tasks launched in Mesos containers when the agent has loaded \
+                     the 'cgroups/{isolator}' isolator"
+                );
+                // Compat: this reason, however odd.
+                return Err(Refusal::dropped(Reason::GcError, text));
+            }
+        }
+        self.authorize(launch)?;
+        if self.draining.is_some() {
+            let text = "Task was received while agent was already draining";
+            return Err(Refusal::dropped(Reason::AgentDraining, text).by(launch));
+        }
         let outdated = versions.iter().any(|version| {
             version.resource_provider_id.is_some() || version.uuid.value != self.resource_version
         });
         if outdated {
-            return Err(Refusal::dropped(
-                Reason::InvalidOffers,
-                "Task assumes outdated resource state",
-            ));
+            let text = "Task assumes outdated resource state";
+            return Err(Refusal::dropped(Reason::InvalidOffers, text).by(launch));
         }
-        if self.draining.is_some() {
-            return Err(Refusal::dropped(Reason::AgentDraining, "Agent is draining"));
-        }
-        if launch.tasks.iter().any(|task| !task.limits.is_empty()) {
-            // Compat: this reason, however odd.
-            return Err(Refusal::dropped(
-                Reason::GcError,
-                "Resource limits need an isolator that enforces them",
-            ));
-        }
-        self.authorize(launch)?;
-        let executor = launch.executor.iter().flat_map(|executor| &executor.resources);
-        let used = launch
-            .tasks
-            .iter()
-            .flat_map(|task| &task.resources)
-            .chain(executor);
-        for resource in used {
-            if needs_checkpoint(resource) && !self.is_checkpointed(resource) {
-                let text = format!(
-                    "The reservation or volume of '{}' is not known to the agent",
-                    resource.name
-                );
-                return Err(Refusal::dropped(Reason::ResourcesUnknown, text));
+        let unknown = |resource: &v1::Resource| needs_checkpoint(resource) && !self.is_checkpointed(resource);
+        let mut by_tasks = launch.tasks.iter().flat_map(|task| &task.resources);
+        let mut by_executor = launch.executor.iter().flat_map(|executor| &executor.resources);
+        for (is_unknown, user) in [
+            (by_tasks.any(unknown), "task or task group"),
+            (by_executor.any(unknown), "executor"),
+        ] {
+            if is_unknown {
+                let text =
+                    format!("The checkpointed resources being used by the {user} are unknown to the agent");
+                return Err(Refusal::dropped(Reason::ResourcesUnknown, text).by(launch));
             }
         }
         Ok(())
@@ -262,35 +273,28 @@ impl Agent {
     ) -> Result<(), Refusal> {
         let Some(phase) = exists else {
             if launch.launch_executor == Some(false) {
-                return Err(Refusal::dropped(
-                    Reason::ExecutorTerminated,
-                    "Executor is not running",
-                ));
+                let text = "No executor is expected to launch and there is none running";
+                return Err(Refusal::dropped(Reason::ExecutorTerminated, text).by(launch));
             }
             return Ok(());
         };
         if launch.executor.is_none() {
-            return Err(Refusal::dropped(
-                Reason::TaskInvalid,
-                "Executor of this id is running already",
-            ));
+            let text = "Cannot reuse an already existing executor for a command task";
+            return Err(Refusal::dropped(Reason::TaskInvalid, text).by(launch));
         }
         if launch.launch_executor == Some(true) {
             if matches!(phase, executor::Phase::Registering | executor::Phase::Running) {
                 self.shutdown_executor(now, &launch.id, &launch.executor_id(), out);
             }
-            return Err(Refusal::dropped(
-                Reason::ExecutorTerminated,
-                "Executor should have been launched anew",
-            ));
+            let text = "Master wants to launch executor, but one already exists";
+            return Err(Refusal::dropped(Reason::ExecutorTerminated, text).by(launch));
         }
-        if matches!(phase, executor::Phase::Terminating | executor::Phase::Terminated) {
-            return Err(Refusal::dropped(
-                Reason::ExecutorTerminated,
-                "Executor is ending or has ended",
-            ));
-        }
-        Ok(())
+        let over = match phase {
+            executor::Phase::Terminating => "Executor terminating",
+            executor::Phase::Terminated => "Executor terminated",
+            executor::Phase::Registering | executor::Phase::Running => return Ok(()),
+        };
+        Err(Refusal::dropped(Reason::ExecutorTerminated, over))
     }
 
     /// Ends the tasks of a launch that does not happen, and frees the executor's resources at the master.
@@ -304,7 +308,14 @@ impl Agent {
         for task in &launch.tasks {
             let task = TaskId::from(&task.task_id);
             let end = Verdict::new(state, refusal.reason, refusal.message.clone());
-            self.agent_update(now, &launch.id, None, &task, &end, out);
+            self.update_about(
+                now,
+                &launch.id,
+                (refusal.executor.as_ref(), None),
+                &task,
+                &end,
+                out,
+            );
         }
         if launch.launch_executor == Some(true)
             && known_executor(self.frameworks.get(&launch.id), &launch.executor_id())

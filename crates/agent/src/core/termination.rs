@@ -45,7 +45,7 @@ impl Agent {
     }
 
     pub(super) fn on_update_failed(&mut self, container: &ContainerId, cause: &str, out: &mut Vec<Output>) {
-        let message = format!("Failed to update the container's resources: {cause}");
+        let message = format!("Failed to update resources for container: {cause}");
         self.condemn(
             container,
             TaskState::TaskGone,
@@ -231,37 +231,31 @@ impl Agent {
     }
 }
 
-/// What an ended executor's tasks are told: what the agent decided, else what the containerizer says, else a guess.
+/// What an ended executor's tasks are told: what the containerizer says, else what the agent decided.
 fn end_of(executor: &Executor, termination: Option<&Termination>) -> Verdict {
     let verdict = executor.verdict.as_ref();
-    let messages: Vec<&str> = verdict
-        .map(|verdict| verdict.message.as_str())
-        .into_iter()
-        .chain(termination.and_then(|end| end.message.as_deref()))
-        .collect();
+    let said = match termination {
+        Some(end) => end.message.as_deref(),
+        None if verdict.is_some_and(|verdict| verdict.reason == Reason::ContainerLaunchFailed) => None,
+        None => Some("Abnormal executor termination: unknown container"),
+    };
+    let decided = verdict.map(|verdict| verdict.message.as_str());
+    let messages: Vec<&str> = decided.into_iter().chain(said).collect();
     let message = if messages.is_empty() {
-        guess(termination)
+        "Executor terminated".to_owned()
     } else {
         messages.join("; ")
     };
     Verdict {
-        state: verdict
-            .map(|verdict| verdict.state)
-            .or_else(|| termination.and_then(|end| end.state))
+        state: termination
+            .and_then(|end| end.state)
+            .or_else(|| verdict.map(|verdict| verdict.state))
             .unwrap_or(TaskState::TaskFailed),
-        reason: verdict
-            .map(|verdict| verdict.reason)
-            .or_else(|| termination.and_then(|end| end.reason))
+        reason: termination
+            .and_then(|end| end.reason)
+            .or_else(|| verdict.map(|verdict| verdict.reason))
             .unwrap_or(Reason::ExecutorTerminated),
         message,
         limited: termination.map_or_else(Vec::new, |end| end.limited_resources.clone()),
-    }
-}
-
-fn guess(termination: Option<&Termination>) -> String {
-    match termination.map(Termination::describe) {
-        Some(Some(how)) => format!("Executor {how}"),
-        Some(None) => "Executor terminated".to_owned(),
-        None => "Executor terminated: its container is gone".to_owned(),
     }
 }

@@ -23,12 +23,25 @@ pub(super) enum Taken {
 }
 
 impl Agent {
-    /// Makes an update of the agent's own.
+    /// Makes an update of the agent's own about a task that this executor has, if any does.
     pub(super) fn agent_update(
         &mut self,
         now: Time,
         framework: &FrameworkId,
         executor: Option<&ExecutorId>,
+        task: &TaskId,
+        end: &Verdict,
+        out: &mut Vec<Output>,
+    ) {
+        self.update_about(now, framework, (executor, executor), task, end, out);
+    }
+
+    /// As [`Agent::agent_update`], where the executor that is named need not be the one that has the task.
+    pub(super) fn update_about(
+        &mut self,
+        now: Time,
+        framework: &FrameworkId,
+        (executor, owner): (Option<&ExecutorId>, Option<&ExecutorId>),
         task: &TaskId,
         end: &Verdict,
         out: &mut Vec<Output>,
@@ -58,7 +71,7 @@ impl Agent {
             uuid: Some(uuid),
             latest_state: None,
         };
-        self.take(now, framework, executor, update, out);
+        self.take(now, framework, owner, update, out);
     }
 
     /// Takes an update that an executor sent, and acknowledges it once it is on disk.

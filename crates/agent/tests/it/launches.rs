@@ -283,9 +283,12 @@ fn a_group_is_delivered_whole_and_taken_back_whole() {
             .iter()
             .all(|status| status.reason() == Reason::TaskKilledDuringLaunch)
     );
+    assert!(killed.iter().all(|status| {
+        status.message() == "A task within the task group was killed before delivery to the executor"
+    }));
     // It comes too late: there is nothing for it to do.
     let out = bench.subscribe("custom");
-    assert_eq!(events(&out), [Event::Subscribed, Event::Shutdown]);
+    assert_eq!(events(&out), [Event::Shutdown]);
 }
 
 #[test]
@@ -338,13 +341,17 @@ fn a_task_killed_before_delivery_never_reaches_its_executor() {
     let mut bench = Bench::registered();
     bench.run(run_task());
     let out = bench.kill("exec1");
+    let status = &sent_updates(&out)[0].status;
     assert_eq!(
-        sent_updates(&out)[0].status.reason(),
-        Reason::TaskKilledDuringLaunch
+        (status.reason(), status.message()),
+        (
+            Reason::TaskKilledDuringLaunch,
+            "Killed before delivery to the executor"
+        )
     );
     // It never got a task and never will: it is told to end, and killed if it does not.
     let out = bench.subscribe("exec1");
-    assert_eq!(events(&out), [Event::Subscribed, Event::Shutdown]);
+    assert_eq!(events(&out), [Event::Shutdown]);
 }
 
 #[test]
@@ -375,4 +382,132 @@ fn a_container_that_cannot_be_launched_fails_its_tasks() {
         "Failed to launch container: no such user"
     );
     assert_eq!(bench.agent.counters().container_launch_errors, 1);
+}
+
+/// What a launch that is refused is told: the reason's text, and the executor that is named, if one is.
+fn told(bench: &mut Bench, message: internal::RunTaskMessage) -> (String, Option<String>) {
+    let [update] = sent_updates(&bench.run(message)).try_into().unwrap();
+    let executor = update.status.executor_id.map(|id| id.value);
+    (update.status.message.unwrap_or_default(), executor)
+}
+
+#[test]
+fn a_refused_launch_is_told_why_in_mesos_s_words() {
+    let named = |text: &str, executor: &str| (text.to_owned(), Some(executor.to_owned()));
+    let limited = |name: &str| {
+        let mut message = run_task();
+        message
+            .task
+            .limits
+            .insert(name.to_owned(), v1::value::Scalar { value: 1.0 });
+        message
+    };
+    let unlimited = |what: &str, isolator: &str| {
+        let text = format!(
+            "{what} limits can only be set on tasks launched in Mesos containers when the agent has loaded the \
+             'cgroups/{isolator}' isolator"
+        );
+        (text, None)
+    };
+    assert_eq!(
+        told(&mut Bench::registered(), limited("cpus")),
+        unlimited("CPU", "cpu")
+    );
+    assert_eq!(
+        told(&mut Bench::registered(), limited("mem")),
+        unlimited("Memory", "mem")
+    );
+    let mut bench = Bench::registered();
+    // Each of its own name: the update of one that is not acknowledged holds back those after it.
+    let another = |name: &str| {
+        let mut message = run_task();
+        message.task.task_id = task_id(name);
+        message
+    };
+    let mut old = another("a");
+    old.resource_version_uuids = vec![internal::ResourceVersionUuid {
+        resource_provider_id: None,
+        uuid: v1::Uuid {
+            value: vec![9; 16].into(),
+        },
+    }];
+    assert_eq!(
+        told(&mut bench, old),
+        named("Task assumes outdated resource state", "a")
+    );
+    let mut unexpected = another("b");
+    unexpected.launch_executor = Some(false);
+    assert_eq!(
+        told(&mut bench, unexpected),
+        named("No executor is expected to launch and there is none running", "b")
+    );
+    let reserve = |resource: &mut v1::Resource| {
+        resource.reservations = vec![v1::resource::ReservationInfo {
+            r#type: Some(v1::resource::reservation_info::Type::Dynamic as i32),
+            role: Some("r".into()),
+            ..Default::default()
+        }];
+    };
+    let unknown =
+        |user: &str| format!("The checkpointed resources being used by the {user} are unknown to the agent");
+    let mut reserved = another("c");
+    reserve(&mut reserved.task.resources[0]);
+    assert_eq!(
+        told(&mut bench, reserved),
+        named(&unknown("task or task group"), "c")
+    );
+    let mut reserved = custom("t0");
+    let mut resource = reserved.task.resources[0].clone();
+    reserve(&mut resource);
+    reserved.task.executor.as_mut().unwrap().resources = vec![resource];
+    assert_eq!(told(&mut bench, reserved), named(&unknown("executor"), "custom"));
+
+    bench.run(custom("t1"));
+    assert_eq!(
+        told(&mut bench, another("custom")),
+        named(
+            "Cannot reuse an already existing executor for a command task",
+            "custom"
+        )
+    );
+    assert_eq!(
+        told(&mut bench, custom("t2")),
+        named(
+            "Master wants to launch executor, but one already exists",
+            "custom"
+        )
+    );
+    let mut late = custom("t3");
+    late.launch_executor = Some(false);
+    assert_eq!(told(&mut bench, late), ("Executor terminating".to_owned(), None));
+}
+
+#[test]
+fn tasks_of_an_executor_that_ends_are_told_no_more_than_is_known() {
+    for (status, text) in [
+        (Some(9), "Executor terminated"),
+        (Some(0), "Executor terminated"),
+        (None, "Abnormal executor termination: unknown container"),
+    ] {
+        let mut bench = Bench::registered();
+        let container = bench.running();
+        let [update] = sent_updates(&bench.terminated(&container, status))
+            .try_into()
+            .unwrap();
+        assert_eq!(update.status.message(), text);
+        assert_eq!(update.status.reason(), Reason::ExecutorTerminated);
+    }
+    let mut bench = Bench::registered();
+    let container = bench.running();
+    bench.step(Input::UpdateFailed {
+        container: container.clone(),
+        cause: "no".into(),
+    });
+    let [update] = sent_updates(&bench.terminated(&container, Some(9)))
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        update.status.message(),
+        "Failed to update resources for container: no"
+    );
 }
