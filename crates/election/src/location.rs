@@ -15,36 +15,18 @@ pub enum Location {
         port: u16,
     },
     /// Masters that elect a leader: `zk://...`.
-    ZooKeeper(ZooKeeperUrl),
-}
-
-/// `zk://[user:password@]host1:port1,host2:port2,.../path`
-#[derive(Clone, PartialEq, Eq)]
-pub struct ZooKeeperUrl {
-    /// For the scheme `digest`: `user:password`.
-    pub credentials: Option<String>,
-    /// `host:port,...`
-    pub servers: String,
-    /// The znode of the election, without a `/` at the end; never the root.
-    pub path: String,
-}
-
-impl std::fmt::Debug for ZooKeeperUrl {
-    /// Without the credentials, since this ends up in logs.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "zk://{}{}", self.servers, self.path)
-    }
+    ZooKeeper(zookeeper::Url),
 }
 
 impl Location {
     /// Parses an address.
     ///
     /// # Errors
-    /// [`Error::Address`] or [`Error::NoPath`].
+    /// [`Error::Address`] or [`Error::Ensemble`].
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        if let Some(rest) = text.strip_prefix("zk://") {
-            return parse_zookeeper(text, rest).map(Self::ZooKeeper);
+        if text.starts_with("zk://") {
+            return Ok(Self::ZooKeeper(zookeeper::Url::parse(text)?));
         }
         let invalid = || Error::Address(text.to_owned());
         let address = text.strip_prefix("master@").unwrap_or(text);
@@ -98,65 +80,19 @@ impl Location {
     }
 }
 
-fn parse_zookeeper(whole: &str, rest: &str) -> Result<ZooKeeperUrl, Error> {
-    let (credentials, rest) = match rest.rsplit_once('@') {
-        Some((credentials, rest)) => (Some(credentials.to_owned()), rest),
-        None => (None, rest),
-    };
-    let (servers, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if servers.is_empty() {
-        return Err(Error::Address(redact(whole)));
-    }
-    let path = path.trim_end_matches('/');
-    if path.is_empty() {
-        return Err(Error::NoPath(redact(whole)));
-    }
-    Ok(ZooKeeperUrl {
-        credentials,
-        servers: servers.to_owned(),
-        path: format!("/{path}"),
-    })
-}
-
-/// The address without its credentials.
-fn redact(whole: &str) -> String {
-    match whole.rsplit_once('@') {
-        Some((_, rest)) => format!("zk://{rest}"),
-        None => whole.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn zookeeper(text: &str, credentials: Option<&str>, servers: &str, path: &str) {
-        let expected = ZooKeeperUrl {
-            credentials: credentials.map(str::to_owned),
-            servers: servers.to_owned(),
-            path: path.to_owned(),
-        };
-        assert_eq!(Location::parse(text), Ok(Location::ZooKeeper(expected)), "{text}");
-    }
-
     #[test]
     fn zookeeper_addresses() {
-        zookeeper("zk://a:2181,b:2181/mesos", None, "a:2181,b:2181", "/mesos");
-        zookeeper("zk://a:2181/mesos/x/\n", None, "a:2181", "/mesos/x");
-        zookeeper("zk://u:p@ss@a:2181/mesos", Some("u:p@ss"), "a:2181", "/mesos");
+        let url = zookeeper::Url::parse("zk://u:p@a:2181,b:2181/mesos").unwrap();
         assert_eq!(
-            Location::parse("zk://u:p@a:2181/"),
-            Err(Error::NoPath("zk://a:2181/".to_owned()))
+            Location::parse("zk://u:p@a:2181,b:2181/mesos\n"),
+            Ok(Location::ZooKeeper(url))
         );
-        assert_eq!(
-            Location::parse("zk://a:2181"),
-            Err(Error::NoPath("zk://a:2181".to_owned()))
-        );
-        assert_eq!(
-            Location::parse("zk:///mesos"),
-            Err(Error::Address("zk:///mesos".to_owned()))
-        );
+        let no_path = zookeeper::Error::NoPath("zk://a:2181".to_owned());
+        assert_eq!(Location::parse("zk://a:2181"), Err(no_path.into()));
     }
 
     #[test]
