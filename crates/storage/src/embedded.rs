@@ -12,6 +12,9 @@ use std::sync::Arc;
 const VALUES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("values");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const EPOCH: &str = "epoch";
+/// Under which the version of all this stands; files from before it was written are of the first.
+const FORMAT: &str = "format";
+const FIRST_FORMAT: u64 = 1;
 
 /// Does what touches the file. The library panics at pages whose bytes make no sense; here that is an error like any
 /// other of the file, after which nothing is relied on.
@@ -56,7 +59,8 @@ impl Embedded {
     /// Opens the file, or makes it.
     ///
     /// # Errors
-    /// [`Error::Backend`] when it cannot be opened, is no store, is damaged, or is open elsewhere.
+    /// [`Error::Backend`] when it cannot be opened, is no store, is damaged, or is open elsewhere; [`Error::Format`]
+    /// when another version wrote it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let database = guarded(|| Database::create(path).map_err(Error::backend))?;
         let store = Self {
@@ -71,7 +75,23 @@ impl Embedded {
     fn make_tables(&self) -> Result<(), Error> {
         let transaction = self.database()?.begin_write().map_err(Error::backend)?;
         transaction.open_table(VALUES).map_err(Error::backend)?;
-        transaction.open_table(META).map_err(Error::backend)?;
+        {
+            let mut meta = transaction.open_table(META).map_err(Error::backend)?;
+            let format = meta
+                .get(FORMAT)
+                .map_err(Error::backend)?
+                .map(|format| format.value());
+            match format {
+                None => drop(meta.insert(FORMAT, FIRST_FORMAT).map_err(Error::backend)?),
+                Some(FIRST_FORMAT) => {}
+                Some(other) => {
+                    return Err(Error::Format {
+                        found: format!("format {other}"),
+                        expected: format!("format {FIRST_FORMAT}"),
+                    });
+                }
+            }
+        }
         transaction.commit().map_err(Error::backend)
     }
 

@@ -40,7 +40,17 @@ pub enum Error {
     /// The registry needs capabilities that this master does not have.
     #[error("the registry needs unsupported capabilities: {0}")]
     MissingCapabilities(String),
-    /// The file or the disk under it.
+    /// An older or newer version wrote the store.
+    #[error(
+        "the store holds '{found}' where this version writes '{expected}'; start the version that wrote it, or give another place"
+    )]
+    Format {
+        /// What says so.
+        found: String,
+        /// What this version writes.
+        expected: String,
+    },
+    /// The file or the disk under it, or the servers.
     #[error("the store failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

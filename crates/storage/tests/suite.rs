@@ -2,8 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "../../zookeeper/tests/support/mod.rs"]
+#[expect(dead_code, reason = "other suites use the rest")]
+mod support;
+
+use std::time::Duration;
+
 use bytes::Bytes;
-use storage::{Change, Embedded, Epoch, Error, MAX_KEY, Memory, Store};
+use storage::{Change, Embedded, Epoch, Error, MAX_KEY, Memory, Store, ZooKeeper};
+use support::Servers;
 
 fn put(key: &str, value: &str) -> Change {
     Change::Put {
@@ -107,6 +114,180 @@ fn embedded() {
         number.set(number.get() + 1);
         Box::new(Embedded::open(folder.path().join(format!("{}.redb", number.get()))).unwrap())
     });
+}
+
+#[test]
+fn zookeeper() {
+    if !support::installed() {
+        return;
+    }
+    let servers = Servers::start(1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = std::cell::Cell::new(0);
+    suite(|| {
+        number.set(number.get() + 1);
+        Box::new(in_zookeeper(
+            &servers,
+            &format!("/stores/{}", number.get()),
+            &runtime,
+        ))
+    });
+}
+
+fn in_zookeeper(servers: &Servers, path: &str, runtime: &tokio::runtime::Runtime) -> ZooKeeper {
+    let url = zookeeper::Url::parse(&format!("zk://{}{path}", servers.addresses())).unwrap();
+    let clock = process::Clock::real();
+    clock.drive(runtime.handle());
+    let ensemble = zookeeper::Ensemble::new(url, Duration::from_secs(5), clock);
+    ZooKeeper::new(ensemble, runtime.handle().clone(), Duration::from_secs(120))
+}
+
+/// Values as large as they may be, writes of more keys than a request holds: whole for whoever looks, and nothing of
+/// what was replaced stays behind.
+#[test]
+fn a_store_in_zookeeper_takes_more_than_a_request_holds() {
+    if !support::installed() {
+        return;
+    }
+    let servers = Servers::start(1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = in_zookeeper(&servers, "/large", &runtime);
+    let epoch = store.acquire().unwrap();
+    let text = |length: usize| {
+        "0123456789abcdef"
+            .chars()
+            .cycle()
+            .take(length)
+            .collect::<String>()
+    };
+    let (large, less) = (text(3 << 20), text(700_000));
+    let mut changes: Vec<Change> = (0..2_000)
+        .map(|number| put(&format!("many/{number:04}"), &format!("{number}")))
+        .collect();
+    changes.extend([put("large", &large), put("gone", &large), delete("gone")]);
+    changes.extend((0..3).map(|number| put(&format!("half/{number}"), &less)));
+    store.write(epoch, changes).unwrap();
+    let other = in_zookeeper(&servers, "/large", &runtime);
+    assert_eq!(scan(&other, "many/").len(), 2_000);
+    assert_eq!(scan(&other, "half/").len(), 3);
+    assert_eq!(other.get("large").unwrap().unwrap(), large.as_bytes());
+    assert_eq!(other.get("gone").unwrap(), None);
+    // Replaced, and the rest removed.
+    let changes = [
+        put("large", &less),
+        delete("half/0"),
+        delete("half/1"),
+        delete("half/2"),
+    ];
+    store.write(epoch, changes.to_vec()).unwrap();
+    assert_eq!(other.get("large").unwrap().unwrap(), less.as_bytes());
+    let parts = runtime.block_on(async {
+        let client = zookeeper::client::Client::connect(&servers.addresses())
+            .await
+            .unwrap();
+        client.list_children("/large/parts").await.unwrap()
+    });
+    assert_eq!(parts.len(), 2, "of the one large value: {parts:?}");
+    // The next leader finds it so, and only it writes.
+    let next = other.acquire().unwrap();
+    assert_eq!(other.get("large").unwrap().unwrap(), less.as_bytes());
+    let deposed = store.write(epoch, vec![put("late", "x")]);
+    assert!(matches!(deposed, Err(Error::Deposed { .. })), "{deposed:?}");
+    other.write(next, vec![delete("large")]).unwrap();
+    assert_eq!(scan(&other, "").len(), 2_000);
+}
+
+/// Servers die and come back while one thread writes: each write it was told of is there, in order, once.
+#[test]
+fn a_store_in_zookeeper_outlives_its_servers() {
+    if !support::installed() {
+        return;
+    }
+    let mut servers = Servers::start(3);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = in_zookeeper(&servers, "/store", &runtime);
+    let epoch = store.acquire().unwrap();
+    let rounds = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut number = 0;
+            while rounds.load(std::sync::atomic::Ordering::SeqCst) < 3 {
+                let twins = vec![
+                    put(&format!("n/{number:06}"), "x"),
+                    put(&format!("m/{number:06}"), "y"),
+                ];
+                store.write(epoch, twins).unwrap();
+                number += 1;
+            }
+            number
+        });
+        for index in 0..3 {
+            servers.kill(index);
+            servers.restart(index);
+            rounds.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        let written = writer.join().unwrap();
+        let keys: Vec<String> = scan(&store, "n/").into_iter().map(|(key, _)| key).collect();
+        let expected: Vec<String> = (0..written).map(|number| format!("n/{number:06}")).collect();
+        assert_eq!(keys, expected);
+        assert_eq!(scan(&store, "m/").len(), written);
+    });
+}
+
+#[test]
+fn a_file_of_another_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    drop(Embedded::open(&path).unwrap());
+    let set = |format: Option<u64>| {
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let table = redb::TableDefinition::<&str, u64>::new("meta");
+            let mut meta = transaction.open_table(table).unwrap();
+            match format {
+                Some(format) => drop(meta.insert("format", format).unwrap()),
+                None => drop(meta.remove("format").unwrap()),
+            }
+        }
+        transaction.commit().unwrap();
+    };
+    set(Some(2));
+    let refused = Embedded::open(&path).unwrap_err();
+    assert!(
+        matches!(&refused, Error::Format { found, .. } if found == "format 2"),
+        "{refused:?}"
+    );
+    // As files were before there was a format.
+    set(None);
+    drop(Embedded::open(&path).unwrap());
+    assert!(Embedded::open(&path).is_ok());
+}
+
+#[test]
+fn what_another_version_wrote_is_refused() {
+    if !support::installed() {
+        return;
+    }
+    let servers = Servers::start(1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = zookeeper::client::Client::connect(&servers.addresses())
+            .await
+            .unwrap();
+        let options =
+            zookeeper::client::CreateMode::Persistent.with_acls(zookeeper::client::Acls::anyone_all());
+        client
+            .create("/store", b"tiangong store 2", &options)
+            .await
+            .unwrap();
+    });
+    let store = in_zookeeper(&servers, "/store", &runtime);
+    let refused = store.acquire().unwrap_err();
+    assert!(
+        matches!(&refused, Error::Format { found, .. } if found == "tiangong store 2"),
+        "{refused:?}"
+    );
 }
 
 #[test]
