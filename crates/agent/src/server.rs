@@ -9,7 +9,9 @@ use ::process::http::Principal;
 use ::process::{Environment, Handle, Runtime, Settings};
 use auth::{Action, Object};
 use containerizer::Containerizer;
+use election::{Detector, Group, Location};
 use tokio::sync::watch;
+use zookeeper::Ensemble;
 
 use crate::Error;
 use crate::api::{self, Info};
@@ -108,7 +110,7 @@ impl Server {
                 succeeded: ::process::metrics::Counter::default(),
                 failed: ::process::metrics::Counter::default(),
             },
-            detector: Arc::new(FixedDetector::new(flags.master.clone(), runtime.clock().clone())),
+            detector: detector(&flags, &runtime),
             outcome: outcome_sender,
             phase: phase_sender,
         };
@@ -237,6 +239,18 @@ fn config(
         .size("max_completed_executors_per_framework")
         .unwrap_or(150);
     Ok(config)
+}
+
+/// What finds the leading master.
+fn detector(flags: &Flags, runtime: &Runtime) -> Arc<dyn Detector> {
+    let clock = runtime.clock().clone();
+    match &flags.master {
+        Location::ZooKeeper(url) => {
+            let session_timeout = flags.duration("zk_session_timeout");
+            Arc::new(Group::watch(Ensemble::new(url.clone(), session_timeout, clock)))
+        }
+        location @ Location::Standalone { .. } => Arc::new(FixedDetector::new(location.clone(), clock)),
+    }
 }
 
 fn absolute(work_dir: &std::path::Path) -> Result<PathBuf, Error> {

@@ -24,6 +24,15 @@ pub enum Error {
     /// Reading or writing the registry took longer than its flag allows.
     #[error("{0} took longer than allowed")]
     TimedOut(&'static str),
+    /// Masters cannot be elected any more.
+    #[error("failed to take part in the election")]
+    Election(#[source] election::Error),
+    /// It led and does not any more. Another start makes it a candidate again.
+    #[error("lost the leadership: {0}")]
+    Deposed(&'static str),
+    /// The leader is of another region, which the fault domains do not allow.
+    #[error("the leading master {0} is in another region than this master's --domain")]
+    Region(String),
     /// The core found that this master must not go on.
     #[error("{0}")]
     Aborted(String),

@@ -4,6 +4,7 @@
 //! in order before the next, and the core's deadline is kept as one timer.
 
 mod authentication;
+mod leadership;
 mod messages;
 mod observer;
 mod outputs;
@@ -18,7 +19,9 @@ use std::sync::Arc;
 use ::process::http::{Reply, Request, Response};
 use ::process::{Context, Handle, Process, Time, Timer, Upid};
 use auth::{Authorizer, Principal};
+use election::Group;
 use http::StatusCode;
+use proto::v1::MasterInfo;
 use tokio::sync::{oneshot, watch};
 
 use crate::Error;
@@ -48,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) webui_dir: PathBuf,
     /// What is allowed.
     pub(crate) authorizer: Authorizer,
+    /// Where masters elect a leader, if there are several.
+    pub(crate) group: Option<Group>,
 }
 
 /// The process `master`.
@@ -83,6 +88,8 @@ pub(crate) struct MasterProcess {
     /// In which agents and drivers prove who they are; none without credentials.
     sessions: Option<Sessions>,
     failure: watch::Sender<Option<Arc<Error>>>,
+    /// Who leads, as far as is known.
+    leader: Option<MasterInfo>,
 }
 
 impl std::fmt::Debug for MasterProcess {
@@ -94,7 +101,7 @@ impl std::fmt::Debug for MasterProcess {
 }
 
 impl MasterProcess {
-    /// A master that leads but has not read its registry.
+    /// A master that does not lead yet.
     pub(crate) fn new(
         core: Master,
         info: Info,
@@ -127,6 +134,7 @@ impl MasterProcess {
             whitelist: None,
             sessions: None,
             failure,
+            leader: None,
         }
     }
 
@@ -226,25 +234,6 @@ impl MasterProcess {
             .or_else(|| (!self.core.is_recovered()).then(unfinished))
     }
 
-    /// The refusal of requests that need a leader.
-    pub(crate) fn not_leading(&self, _request: &Request) -> Option<Response> {
-        // A standalone master leads from the moment it starts.
-        self.info
-            .elected_time
-            .is_none()
-            .then(|| Response::unavailable("No leader elected"))
-    }
-
-    /// Host and port of the leader, as it advertises them.
-    pub(crate) fn leader_address(&self) -> Option<String> {
-        self.info.elected_time?;
-        Some(format!(
-            "{}:{}",
-            self.info.master.hostname(),
-            self.info.master.port
-        ))
-    }
-
     /// What a caller may see.
     pub(crate) fn sight(&self, caller: Option<&Principal>) -> Sight {
         Sight::new(&self.settings.authorizer, caller)
@@ -275,7 +264,7 @@ impl Process for MasterProcess {
         Self::install_routes(context);
         Self::provide_web_page(context, &self.settings.webui_dir);
         self.watch_whitelist(context);
-        self.recover(context);
+        self.run_for_leadership(context);
     }
 
     fn exited(&mut self, context: &mut Context<Self>, upid: &Upid) {

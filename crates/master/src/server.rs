@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::process::http::Principal;
 use ::process::{Environment, Handle, Runtime, Version, build};
 use auth::cram_md5::Authenticator;
 use auth::{Action, Object};
+use election::Group;
 use proto::v1::{self, MasterInfo};
 use storage::Store;
 use tokio::sync::watch;
+use zookeeper::Ensemble;
 
 use crate::api::{self, Build, Info};
 use crate::core::{Config, HEARTBEAT_INTERVAL, Master};
@@ -27,14 +30,18 @@ pub struct Server {
     process: Handle<MasterProcess>,
     failure: watch::Receiver<Option<Arc<Error>>>,
     closed: Closed,
+    group: Option<Group>,
 }
 
 /// Bytes of events that one scheduler may leave unread, unless a flag says otherwise.
 const SCHEDULER_BUFFER: u64 = 64 << 20;
 
+/// How long leaving the election may take.
+const LEAVING: Duration = Duration::from_secs(1);
+
 impl Server {
-    /// Starts a master within a tokio runtime: opens the listener and elects itself. It reads its registry meanwhile,
-    /// and answers 503 until it has.
+    /// Starts a master within a tokio runtime: opens the listener, and leads at once if it is alone, or when it is
+    /// elected. Until it has read its registry it answers 503, or shows the way to the leader.
     ///
     /// # Errors
     /// When the address is taken, or the registry cannot be opened.
@@ -60,7 +67,8 @@ impl Server {
             fetch: flags.registry_fetch_timeout,
             store: flags.registry_store_timeout,
         };
-        let (registrar, closed) = Registrar::start(store(&flags)?, info.clone(), timeouts, &runtime)?;
+        let store = store(&flags, &runtime)?;
+        let (registrar, closed) = Registrar::start(store, info.clone(), timeouts, &runtime)?;
         tracing::info!(
             "Master {} ({}) started on {}",
             info.id,
@@ -76,13 +84,11 @@ impl Server {
         let info = Info {
             master: info,
             start_time: now.as_secs_f64(),
-            // A standalone master is elected at once.
-            elected_time: Some(now.as_secs_f64()),
+            elected_time: None,
             flags: flags.values.display().collect(),
             roles: flags.roles.clone(),
             build: Build::this(),
         };
-        tracing::info!("Elected as the leading master");
         let buffer = flags
             .values
             .bytes("scheduler_event_stream_buffer")
@@ -93,7 +99,9 @@ impl Server {
             whitelist: whitelist_file(flags.values.text("whitelist")),
             webui_dir: flags.values.text("webui_dir").unwrap_or_default().into(),
             authorizer: flags.security.authorizer.clone(),
+            group: ensemble(&flags, &runtime).map(Group::watch),
         };
+        let group = shell.group.clone();
         let runs = crate::metrics::Runs::register(&runtime);
         let registry = api::Registry(registrar.reader());
         runtime.spawn(api::REGISTRAR, registry).map_err(process_error)?;
@@ -110,6 +118,7 @@ impl Server {
             process,
             failure,
             closed,
+            group,
         })
     }
 
@@ -135,12 +144,19 @@ impl Server {
         }
     }
 
-    /// Stops: ends all streams, closes all connections, and waits until every process is gone and the registry is
-    /// closed.
+    /// Stops: ends all streams, closes all connections, leaves the election, and waits until every process is gone and
+    /// the registry is closed.
     pub async fn stop(&self) {
         tracing::info!("Stopping the master");
         self.process.terminate();
         self.process.wait().await;
+        if let Some(group) = self.group.clone() {
+            // Without a server that answers, others have to wait for the session's end.
+            let left = self.runtime.clock().timeout(LEAVING, group.close()).await;
+            if left.is_err() {
+                tracing::warn!("ZooKeeper does not answer; the candidacy ends with its session");
+            }
+        }
         self.runtime.shutdown().await;
         self.closed.clone().wait().await;
     }
@@ -156,8 +172,15 @@ fn log_file(flags: &Flags) -> Option<PathBuf> {
     external.or_else(|| flags.logging().file())
 }
 
-/// The registry's store: `<work_dir>/registry`, or memory.
-fn store(flags: &Flags) -> Result<Arc<dyn Store>, Error> {
+/// Where masters elect a leader, if there are several.
+fn ensemble(flags: &Flags, runtime: &Runtime) -> Option<Ensemble> {
+    let session_timeout = flags.duration("zk_session_timeout");
+    let url = flags.zk.clone()?;
+    Some(Ensemble::new(url, session_timeout, runtime.clock().clone()))
+}
+
+/// The registry's store: `registry` below the election's node or `<work_dir>`, or memory.
+fn store(flags: &Flags, runtime: &Runtime) -> Result<Arc<dyn Store>, Error> {
     let Some(work_dir) = flags
         .work_dir
         .as_ref()
@@ -165,6 +188,15 @@ fn store(flags: &Flags) -> Result<Arc<dyn Store>, Error> {
     else {
         return Ok(Arc::new(storage::Memory::new()));
     };
+    if let Some(mut url) = flags.zk.clone() {
+        url.path.push_str("/registry");
+        let session_timeout = flags.duration("zk_session_timeout");
+        let ensemble = Ensemble::new(url, session_timeout, runtime.clock().clone());
+        // Whoever waits gives up by its own flags, and the master ends.
+        let patience = flags.registry_fetch_timeout.max(flags.registry_store_timeout);
+        let handle = tokio::runtime::Handle::current();
+        return Ok(Arc::new(storage::ZooKeeper::new(ensemble, handle, patience)));
+    }
     std::fs::create_dir_all(work_dir).map_err(|error| Error::Open(Box::new(error)))?;
     let store =
         storage::Embedded::open(work_dir.join("registry")).map_err(|error| Error::Open(Box::new(error)))?;

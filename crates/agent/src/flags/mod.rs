@@ -213,13 +213,9 @@ fn check_isolation(values: &Values) -> Result<(), Error> {
     ))
 }
 
-/// Where the master is; this version finds masters by address only.
+/// Where the master is, or where masters elect a leader.
 fn master(text: &str) -> Result<Location, Error> {
-    let wrong = |why: &dyn std::fmt::Display| Error::Rejected(format!("flag 'master': {why}"));
-    match Location::read(text).map_err(|error| wrong(&error))? {
-        Location::ZooKeeper(_) => Err(wrong(&"this version finds masters by address only: host:port")),
-        location @ Location::Standalone { .. } => Ok(location),
-    }
+    Location::read(text).map_err(|error| Error::Rejected(format!("flag 'master': {error}")))
 }
 
 fn rejected(values: &Values, flag: &str, expected: &str) -> Error {
@@ -322,6 +318,11 @@ mod tests {
         );
         let wrong = |master: &str| parse(&[master, NEEDED[1]]).unwrap_err();
         assert!(wrong("--master=nowhere").contains("flag 'master'"));
-        assert!(wrong("--master=zk://a:2181/mesos").contains("by address only"));
+        assert!(
+            wrong("--master=zk://user:secret@a:2181")
+                .ends_with("expecting a (chroot) path for ZK in 'zk://a:2181'")
+        );
+        let flags = parse(&["--master=zk://a:2181/mesos", NEEDED[1]]).unwrap();
+        assert!(matches!(flags.master, Location::ZooKeeper(url) if url.path == "/mesos"));
     }
 }

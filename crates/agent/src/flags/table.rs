@@ -181,5 +181,5 @@ const AGENT: &[Flag] = &[
     Flag::optional("xfs_kill_containers", Kind::Bool, "Kill containers over XFS quota (disk/xfs build)").refused(DISK),
     Flag::optional("xfs_project_range", Kind::Text, "XFS project ids (disk/xfs build)").refused(DISK),
     Flag::optional("xfs_quota_headroom", Kind::Bytes, "Gap between soft and hard XFS quota (disk/xfs build)").refused(DISK),
-    Flag::new("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout").accepted("it is about masters found through ZooKeeper"),
+    Flag::new("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout"),
 ];

@@ -11,7 +11,7 @@ use proto::v1::MasterInfo;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{Candidacy, Contender, Detector, Error, Pending};
-use watch::{Contest, Seen};
+use watch::{Contest, Request, Seen};
 
 /// Requests that may wait for the group's task.
 const QUEUE: usize = 4;
@@ -19,17 +19,26 @@ const QUEUE: usize = 4;
 /// The masters of one ZooKeeper path. The session ends with the last handle.
 #[derive(Clone, Debug)]
 pub struct Group {
-    contests: mpsc::Sender<Contest>,
+    requests: mpsc::Sender<Request>,
     seen: tokio::sync::watch::Receiver<Seen>,
 }
 
 impl Group {
     /// Watches the masters at the ensemble's path, within a tokio runtime.
     pub fn watch(ensemble: zookeeper::Ensemble) -> Self {
-        let (contests, requests) = mpsc::channel(QUEUE);
+        let (requests, asked) = mpsc::channel(QUEUE);
         let (shown, seen) = tokio::sync::watch::channel(Seen::Nothing);
-        tokio::spawn(watch::run(ensemble, requests, shown));
-        Self { contests, seen }
+        tokio::spawn(watch::run(ensemble, asked, shown));
+        Self { requests, seen }
+    }
+
+    /// Leaves: a candidate's node is taken out, so that the next one leads without waiting for a session's end. All
+    /// handles are of no use afterwards.
+    pub async fn close(mut self) {
+        if self.requests.send(Request::Close).await.is_ok() {
+            // Until the task is gone.
+            while self.seen.changed().await.is_ok() {}
+        }
     }
 }
 
@@ -61,7 +70,10 @@ impl Contender for Group {
                 Seen::Failed(error) => error.clone(),
                 _ => Error::Closed,
             };
-            self.contests.send(contest).await.map_err(|_| over())?;
+            self.requests
+                .send(Request::Contend(contest))
+                .await
+                .map_err(|_| over())?;
             entry.await.map_err(|_| over())
         })
     }

@@ -21,6 +21,13 @@ pub(super) struct Contest {
     pub(super) entered: oneshot::Sender<Candidacy>,
 }
 
+/// What handles ask for.
+#[derive(Debug)]
+pub(super) enum Request {
+    Contend(Contest),
+    Close,
+}
+
 /// What is known of the leader.
 #[derive(Clone, Debug)]
 pub(super) enum Seen {
@@ -51,7 +58,7 @@ enum State {
 enum End {
     /// There may be another one.
     Over,
-    /// All handles are gone.
+    /// It was closed, or all handles are gone.
     Unwanted,
     Failed(Error),
 }
@@ -68,7 +75,7 @@ impl From<client::Error> for End {
 }
 
 /// Watches the group until its handles are gone or it cannot be watched any more.
-pub(super) async fn run(ensemble: Ensemble, requests: mpsc::Receiver<Contest>, shown: watch::Sender<Seen>) {
+pub(super) async fn run(ensemble: Ensemble, requests: mpsc::Receiver<Request>, shown: watch::Sender<Seen>) {
     let mut group = Watch {
         ensemble,
         requests,
@@ -104,7 +111,7 @@ pub(super) async fn run(ensemble: Ensemble, requests: mpsc::Receiver<Contest>, s
 
 struct Watch {
     ensemble: Ensemble,
-    requests: mpsc::Receiver<Contest>,
+    requests: mpsc::Receiver<Request>,
     shown: watch::Sender<Seen>,
     own: Option<Own>,
     /// The node of the leader that is shown.
@@ -118,9 +125,17 @@ impl Watch {
 
     /// One session, from its making to its end.
     async fn session(&mut self) -> End {
-        let session = tokio::select! {
-            session = self.ensemble.session() => session,
-            () = self.shown.closed() => return End::Unwanted,
+        let ensemble = self.ensemble.clone();
+        let making = ensemble.session();
+        tokio::pin!(making);
+        let session = loop {
+            tokio::select! {
+                session = &mut making => break session,
+                request = self.requests.recv() => match request {
+                    Some(Request::Contend(contest)) => self.own = Some(Own::new(contest)),
+                    Some(Request::Close) | None => return End::Unwanted,
+                },
+            }
         };
         let session = match session {
             Ok(session) => session,
@@ -163,14 +178,11 @@ impl Watch {
                 _changed = &mut changed => return Ok(()),
                 () = given_up(self.own.as_mut()) => self.leave(session).await,
                 request = self.requests.recv() => match request {
-                    Some(contest) => {
+                    Some(Request::Contend(contest)) => {
                         self.leave(session).await;
-                        self.own = Some(Own {
-                            data: candidates::data(&contest.master),
-                            state: State::Wanted(contest.entered),
-                        });
+                        self.own = Some(Own::new(contest));
                     }
-                    None => return Err(End::Unwanted),
+                    Some(Request::Close) | None => return Err(End::Unwanted),
                 },
             }
         }
@@ -320,6 +332,13 @@ impl Watch {
 }
 
 impl Own {
+    fn new(contest: Contest) -> Self {
+        Self {
+            data: candidates::data(&contest.master),
+            state: State::Wanted(contest.entered),
+        }
+    }
+
     const fn is_entered(&self) -> bool {
         matches!(self.state, State::Entered { .. })
     }

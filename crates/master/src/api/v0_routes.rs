@@ -204,12 +204,7 @@ impl MasterProcess {
         if !request.tail().is_empty() {
             return Response::not_found();
         }
-        match self.leader_address() {
-            Some(address) => {
-                Response::new(StatusCode::TEMPORARY_REDIRECT).header("location", &format!("//{address}"))
-            }
-            None => Response::unavailable("No leader elected"),
-        }
+        self.redirection("")
     }
 }
 

@@ -8,6 +8,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use election::Location;
+
 use allocator::{RegexLimits, Sorter};
 use process::flags::{Error, Values, parse_duration};
 use process::{HttpLimits, logging};
@@ -33,7 +35,7 @@ pub enum Parsed {
 pub enum Registry {
     /// In memory: gone with the process.
     InMemory,
-    /// On disk, below `--work_dir`. Compat: called `replicated_log`.
+    /// On disk, below `--work_dir`; in ZooKeeper with `--zk`. Compat: called `replicated_log`.
     Stored,
 }
 
@@ -56,6 +58,8 @@ pub struct Flags {
     pub hostname_lookup: bool,
     /// Where durable data lies.
     pub work_dir: Option<PathBuf>,
+    /// Where masters elect a leader; this one leads alone when unset.
+    pub zk: Option<zookeeper::Url>,
     /// Where the registry lives.
     pub registry: Registry,
     /// How long reading the registry may take.
@@ -135,6 +139,7 @@ impl Flags {
             hostname: values.text("hostname").map(str::to_owned),
             hostname_lookup: values.bool("hostname_lookup"),
             work_dir,
+            zk: values.text("zk").map(zk).transpose()?,
             registry,
             registry_fetch_timeout: duration(&values, "registry_fetch_timeout"),
             registry_store_timeout: duration(&values, "registry_store_timeout"),
@@ -211,6 +216,19 @@ fn rejected(flag: &str, value: &str, expected: &str) -> Error {
 
 fn shown(values: &Values, name: &str) -> String {
     values.value(name).map(ToString::to_string).unwrap_or_default()
+}
+
+/// Where masters elect a leader.
+fn zk(text: &str) -> Result<zookeeper::Url, Error> {
+    let wrong = |error: election::Error| Error::Rejected(format!("flag 'zk': {error}"));
+    match Location::read(text).map_err(wrong)? {
+        Location::ZooKeeper(url) => Ok(url),
+        Location::Standalone { .. } => Err(rejected(
+            "zk",
+            text,
+            "expected zk://host:port,.../path, or a file:// that holds it",
+        )),
+    }
 }
 
 fn duration(values: &Values, name: &str) -> Duration {

@@ -64,7 +64,7 @@ const MASTER: &[Flag] = &[
     Flag::optional("offer_timeout", Kind::Duration, "Rescind unanswered offers after this time; unset = never"),
     Flag::new("port", Kind::Int, "5050", "Port to bind; exported as LIBPROCESS_PORT"),
     Flag::new("publish_per_framework_metrics", Kind::Bool, "true", "Publish the per-framework metric set"),
-    Flag::optional("quorum", Kind::Int, "Number of log replicas that must agree; needed with zk and replicated_log; must exceed half of the masters").accepted("without ZooKeeper the registry has one replica; Mesos does not look at the flag then either"),
+    Flag::optional("quorum", Kind::Int, "Number of log replicas that must agree; needed with zk and replicated_log; must exceed half of the masters").accepted("the registry lies in one file, or with ZooKeeper, whose servers agree among themselves"),
     Flag::optional("rate_limits", Kind::Json, "Message rate limits per principal for driver frameworks"),
     Flag::new("recovery_agent_removal_limit", Kind::Text, "100%", "If more than this share of agents would be marked unreachable after failover the master exits instead; 0%..100%").alias(&["recovery_slave_removal_limit"]),
     Flag::new("registry", Kind::Text, "replicated_log", "Registry storage: replicated_log or in_memory"),
@@ -83,8 +83,8 @@ const MASTER: &[Flag] = &[
     Flag::optional("weights", Kind::Text, "Initial role weights (deprecated); only used when the registry holds none"),
     Flag::optional("whitelist", Kind::Path, "File with one agent hostname per line that may receive offers; re-read every 5 seconds; unset or * = all"),
     Flag::optional("work_dir", Kind::Text, "Directory for durable data; for the master it holds the replicated log and is mandatory unless registry=in_memory"),
-    Flag::optional("zk", Kind::Text, "ZooKeeper election URL zk://[user:pass@]h1:p1,h2:p2/path; unset = standalone leader").refused("masters are found by address only, not through ZooKeeper"),
-    Flag::new("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout").accepted("it is about --zk"),
+    Flag::optional("zk", Kind::Text, "ZooKeeper election URL zk://[user:pass@]h1:p1,h2:p2/path; unset = standalone leader"),
+    Flag::new("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout"),
 ];
 
 /// Flags Mesos has not. None has a default here, so that `/flags` looks the same unless one is given.

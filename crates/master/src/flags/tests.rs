@@ -84,12 +84,7 @@ fn values_out_of_range_are_refused() {
 
 #[test]
 fn what_is_not_built_in_is_refused_with_a_reason() {
-    for flag in [
-        "--zk=zk://h:1/m",
-        "--registry_strict",
-        "--modules={}",
-        "--no-log_auto_initialize",
-    ] {
+    for flag in ["--registry_strict", "--modules={}", "--no-log_auto_initialize"] {
         let text = refused(&["--registry=in_memory", flag]);
         assert!(
             text.contains("cannot be honoured by this version: "),
@@ -100,13 +95,37 @@ fn what_is_not_built_in_is_refused_with_a_reason() {
 
 #[test]
 fn a_flag_that_changes_nothing_says_why() {
-    let flags = run(&["--registry=in_memory", "--quorum=3", "--zk_session_timeout=1mins"]);
+    let flags = run(&["--registry=in_memory", "--quorum=3"]);
     assert_eq!(
         flags.values.warnings,
         [
-            "Flag 'quorum' changes nothing: without ZooKeeper the registry has one replica; Mesos does not look at the flag then either",
-            "Flag 'zk_session_timeout' changes nothing: it is about --zk",
+            "Flag 'quorum' changes nothing: the registry lies in one file, or with ZooKeeper, whose servers agree among themselves",
         ]
+    );
+}
+
+#[test]
+fn masters_are_elected_where_zk_says() {
+    assert_eq!(run(&["--registry=in_memory"]).zk, None);
+    let flags = run(&[
+        "--registry=in_memory",
+        "--zk=zk://u:p@a:2181,b:2181/mesos",
+        "--zk_session_timeout=20secs",
+    ]);
+    let url = flags.zk.unwrap();
+    assert_eq!(
+        (url.servers.as_str(), url.path.as_str()),
+        ("a:2181,b:2181", "/mesos")
+    );
+    let text = refused(&["--registry=in_memory", "--zk=zk://user:secret@a:2181"]);
+    assert!(
+        text.ends_with("flag 'zk': expecting a (chroot) path for ZK in 'zk://a:2181'"),
+        "{text}"
+    );
+    let text = refused(&["--registry=in_memory", "--zk=localhost:5050"]);
+    assert!(
+        text.contains("flag 'zk' does not take 'localhost:5050'"),
+        "{text}"
     );
 }
 

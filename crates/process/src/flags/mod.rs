@@ -298,8 +298,32 @@ impl Values {
         }
     }
 
-    /// Every flag that has a value, by name, as `/flags` shows it.
+    /// Every flag that has a value, by name, as `/flags` shows it: without the credentials in the address of ZooKeeper.
     pub fn display(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
-        self.values.iter().map(|(name, value)| (*name, value.to_string()))
+        self.values
+            .iter()
+            .map(|(name, value)| (*name, without_credentials(value.to_string())))
+    }
+}
+
+fn without_credentials(value: String) -> String {
+    let address = value.strip_prefix("zk://").and_then(|rest| rest.rsplit_once('@'));
+    match address {
+        Some((_secret, servers)) => format!("zk://{servers}"),
+        None => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn credentials_are_not_shown() {
+        for (value, shown) in [
+            ("zk://user:se@cret@a:2181/m", "zk://a:2181/m"),
+            ("zk://a:2181/m", "zk://a:2181/m"),
+            ("user@a", "user@a"),
+        ] {
+            assert_eq!(super::without_credentials(value.to_owned()), shown);
+        }
     }
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod bench;
 mod conformance;
 mod drivers;
+mod election;
 mod frameworks;
 mod interop;
 mod kill;
@@ -19,3 +20,6 @@ mod security;
 mod signals;
 mod support;
 mod tls;
+#[path = "../../../zookeeper/tests/support/mod.rs"]
+#[expect(dead_code, reason = "other suites use the rest")]
+mod zookeeper;
