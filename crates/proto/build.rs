@@ -14,6 +14,11 @@ use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
+use prost_types::field_descriptor_proto::Type;
+
+/// Repeated messages that stay encoded in the generated types: `Bytes` of one message each. The wire does not tell the
+/// difference, and who receives them throws most of them away unread.
+const ENCODED: [(&str, &str); 1] = [("ReregisterSlaveMessage", "completed_frameworks")];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("proto");
@@ -33,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     std::fs::write(out.join("powers.rs"), powers::generate())?;
 
+    keep_encoded(&mut descriptors);
     let schema = schema::Schema::new(&descriptors);
     std::fs::write(out.join("json.rs"), json::generate(&schema))?;
     std::fs::write(out.join("required.rs"), required::generate(&schema))?;
@@ -58,6 +64,23 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes `bytes` of the fields in [`ENCODED`].
+fn keep_encoded(descriptors: &mut FileDescriptorSet) {
+    let messages = descriptors
+        .file
+        .iter_mut()
+        .flat_map(|file| &mut file.message_type);
+    for message in messages {
+        let name = message.name.clone().unwrap_or_default();
+        for field in &mut message.field {
+            if ENCODED.contains(&(&name, field.name())) {
+                field.set_type(Type::Bytes);
+                field.type_name = None;
+            }
+        }
+    }
 }
 
 /// Deprecated fields are still in daily use by every Mesos client; a warning at each use in our code would say nothing.

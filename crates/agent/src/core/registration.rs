@@ -6,7 +6,7 @@ use process::{Time, Upid};
 use proto::v1::master_info::capability::Type as MasterCapability;
 use proto::v1::task_status::Reason;
 use proto::v1::{self, TaskState};
-use proto::{internal, v1::agent_info::Capability};
+use proto::{Message as _, internal, v1::agent_info::Capability};
 use rand::Rng;
 use resources::format;
 
@@ -137,7 +137,7 @@ impl Agent {
         message.completed_frameworks = self
             .completed
             .iter()
-            .map(|framework| archived(framework))
+            .map(|framework| archived(framework).encode_to_vec().into())
             .collect();
         message
     }

@@ -11,7 +11,7 @@ use proto::v1::master::response::{get_agents, get_frameworks};
 use proto::{Shared, v1};
 use resources::Resources;
 
-use crate::core::{Framework, State};
+use crate::core::{Framework, Record, State};
 
 /// What one caller may see.
 #[derive(Debug, Clone)]
@@ -123,19 +123,23 @@ impl Sight {
         if self.tasks.is_everything() && self.executors.is_everything() {
             return Some(Arc::clone(framework));
         }
-        let task = |task: &v1::Task| self.tasks.allows(&Object::task(task, info));
+        let task = |task: &Record| {
+            self.tasks
+                .allows(&Object::value(task.user().unwrap_or(&info.user)))
+        };
         let mut left = (**framework).clone();
         left.tasks = left
             .tasks
             .into_iter()
-            .filter(|(_, entry)| task(&entry.message))
+            .filter(|(_, entry)| task(&entry.record))
             .collect();
-        left.completed_tasks.retain(|entry| task(entry));
+        left.completed_tasks
+            .retain(|entry| entry.record().is_some_and(task));
         left.unreachable_tasks = crate::core::History::default();
         for (id, entry) in framework
             .unreachable_tasks
             .iter()
-            .filter(|(_, entry)| task(&entry.message))
+            .filter(|(_, entry)| task(&entry.record))
         {
             left.unreachable_tasks
                 .insert(id.clone(), Arc::clone(entry), usize::MAX);

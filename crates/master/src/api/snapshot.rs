@@ -5,11 +5,11 @@
 
 use proto::json::{Array, Object, Writer};
 use proto::v1::master::{Event, Response, event, response};
-use proto::{ContentType, Message, Shared, v1};
+use proto::{ContentType, Message};
 
 use super::wire;
 use super::{Sight, messages};
-use crate::core::{Executor, HEARTBEAT_INTERVAL, State};
+use crate::core::{Executor, HEARTBEAT_INTERVAL, Past, Record, State};
 
 /// One of the large answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +117,7 @@ fn write_json(out: Writer<'_>, part: Part, state: &State, sight: &Sight) {
             }
         }
         Part::Tasks => {
-            let list = |object: &mut Object<'_>, key, tasks: &mut dyn Iterator<Item = &Shared<v1::Task>>| {
+            let list = |object: &mut Object<'_>, key, tasks: &mut dyn Iterator<Item = &Record>| {
                 object.array(key, |array| tasks.for_each(|task| array.raw(task.json())));
             };
             list(object, "tasks", &mut active_tasks(state));
@@ -212,29 +212,30 @@ fn protobuf(part: Part, state: &State, sight: &Sight) -> Vec<u8> {
     out
 }
 
-fn active_tasks(state: &State) -> impl Iterator<Item = &Shared<v1::Task>> {
+fn active_tasks(state: &State) -> impl Iterator<Item = &Record> {
     state
         .frameworks
         .values()
         .flat_map(|framework| framework.tasks.values())
-        .map(|task| &task.message)
+        .map(|task| &task.record)
 }
 
-fn unreachable_tasks(state: &State) -> impl Iterator<Item = &Shared<v1::Task>> {
+fn unreachable_tasks(state: &State) -> impl Iterator<Item = &Record> {
     let completed = state.completed_frameworks.iter().map(|(_, framework)| framework);
     let frameworks = state.frameworks.values().chain(completed);
     frameworks
         .flat_map(|framework| framework.unreachable_tasks.iter())
-        .map(|(_, task)| &task.message)
+        .map(|(_, task)| &task.record)
 }
 
-fn completed_tasks(state: &State) -> impl Iterator<Item = &Shared<v1::Task>> {
+fn completed_tasks(state: &State) -> impl Iterator<Item = &Record> {
     let completed = state.completed_frameworks.iter().map(|(_, framework)| framework);
     state
         .frameworks
         .values()
         .chain(completed)
         .flat_map(|framework| framework.completed_tasks.iter())
+        .filter_map(Past::record)
 }
 
 fn executors(state: &State) -> impl Iterator<Item = &Executor> {

@@ -9,6 +9,7 @@ use resources::Resources;
 
 use super::Master;
 use super::ids::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId};
+use super::record::Past;
 use super::state::{Agent, Executor, Framework, Offer, State, Task};
 use super::statuses::{is_terminal, is_unreachable};
 
@@ -146,7 +147,7 @@ impl Master {
                 self.gauges.move_task(Some(evicted.state()), None);
             }
         } else {
-            remember_completed(of, task.message.clone(), limits.1);
+            remember_completed(of, Past::Known(task.record.clone()), limits.1);
         }
         let key = (framework.clone(), id.clone());
         if let Some(agent) = self.state.agent_mut(&agent) {
@@ -210,7 +211,7 @@ fn subtract<K: Ord + Clone>(sums: &mut OrdMap<K, Resources>, key: &K, resources:
 }
 
 /// Remembers a task that ended, and forgets the oldest beyond the limit.
-pub(super) fn remember_completed(framework: &mut Framework, task: proto::Shared<v1::Task>, limit: usize) {
+pub(super) fn remember_completed(framework: &mut Framework, task: Past, limit: usize) {
     if limit == 0 {
         return;
     }

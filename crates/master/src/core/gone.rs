@@ -10,8 +10,8 @@ use super::books::remember_completed;
 use super::events::{self, info, send_shutdown};
 use super::ids::{AgentId, FrameworkId, RequestId, TaskId, WriteId};
 use super::output::{OperatorEvent, Output, RegistryOperation, Reply};
+use super::record::{Past, Progress};
 use super::registry::Pending;
-use super::state::Task;
 use super::statuses::Cause;
 
 /// What agent and frameworks are told.
@@ -144,16 +144,17 @@ impl Master {
         };
         let before = known.state();
         let status = self.make_status_of(&known, cause);
-        let message = Arc::make_mut(&mut known).message.modify();
-        message.set_state(status.state());
-        message.statuses.push(status.clone());
+        Arc::make_mut(&mut known).record.advance(&Progress {
+            state: status.state(),
+            status: &status,
+            told: None,
+        });
         self.gauges.move_task(Some(before), None);
         if before != status.state() {
             self.counters.count_transition(&status, status.state());
         }
-        let known: Arc<Task> = known;
         if let Some(framework) = self.state.framework_mut(id) {
-            remember_completed(framework, known.message.clone(), limit);
+            remember_completed(framework, Past::Known(known.record.clone()), limit);
         }
         let event = OperatorEvent::TaskUpdated {
             framework: id.clone(),

@@ -47,6 +47,7 @@ mod pacing;
 mod permissions;
 mod quota;
 mod reconcile;
+mod record;
 mod recovery;
 mod registry;
 mod reregister;
@@ -85,6 +86,7 @@ pub use input::{AgentMessage, Authentication, DriverMessage, Input, OperatorActi
 pub use maintenance::{MachineKey, Maintenance};
 pub use output::{AgentBound, Level, OperatorEvent, Output, RegistryOperation, Reply, Sender};
 pub use quota::{Overcommit, Rescinding};
+pub use record::{Past, Record};
 pub use state::{Agent, Connection, Executor, Framework, Offer, Operation, State, Task};
 
 use observer::Observer;

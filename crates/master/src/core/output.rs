@@ -9,6 +9,7 @@ use proto::{Message as _, Shared};
 
 use super::driver_bound::DriverBound;
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
+use super::record::Record;
 use super::state::{Agent, Framework};
 
 /// One thing the shell must do. Outputs of one step are carried out in order.
@@ -156,7 +157,7 @@ impl AgentBound {
 /// An event of the operator API, made of shared values so that nothing is copied to publish it.
 #[derive(Debug, Clone)]
 pub enum OperatorEvent {
-    TaskAdded(Shared<v1::Task>),
+    TaskAdded(Record),
     TaskUpdated {
         framework: FrameworkId,
         status: Arc<v1::TaskStatus>,

@@ -83,18 +83,13 @@ impl Master {
 
     /// What the scheduler was told last of a task that is known; else its state.
     pub(super) fn latest_status(&self, task: &Task) -> TaskStatus {
-        let message = &task.message;
-        let state = if message.status_update_state.is_some() {
-            message.status_update_state()
-        } else {
-            message.state()
-        };
+        let state = task.record.told_state().unwrap_or_else(|| task.state());
         let cause = Cause::new(state, Reason::Reconciliation, "Reconciliation: Latest task state");
         let mut status = self.make_status_of(task, cause);
-        if let Some(last) = message.statuses.last() {
+        if let Some(last) = task.record.last_status() {
             status.healthy = last.healthy;
-            status.check_status.clone_from(&last.check_status);
-            status.container_status.clone_from(&last.container_status);
+            status.check_status = last.check_status;
+            status.container_status = last.container_status;
         }
         status
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use process::Upid;
 use proto::internal::{
     ReconcileTasksMessage, ReregisterSlaveMessage, ShutdownFrameworkMessage, SlaveReregisteredMessage,
@@ -20,6 +21,7 @@ use super::frameworks::update_message;
 use super::ids::{AgentId, ExecutorId, FrameworkId, TaskId, ToWire, WriteId};
 use super::input::AgentMessage;
 use super::output::{AgentBound, OperatorEvent, Output, RegistryOperation};
+use super::record::{ArchivedTask, Record, archived_tasks};
 use super::registry::Pending;
 use super::state::Task;
 use super::statuses::{Cause, is_terminal};
@@ -161,13 +163,7 @@ impl Master {
         let taken = self.take_tasks(id, load.tasks, out);
         self.admit_to_allocator(id);
         self.publish_agent(id, out);
-        for task in load.completed {
-            let framework = FrameworkId::from(&task.framework_id);
-            let limit = self.config.max_completed_tasks_per_framework;
-            if let Some(framework) = self.state.framework_mut(&framework) {
-                remember_completed(framework, task.into(), limit);
-            }
-        }
+        self.take_history(&load.completed);
         let reply = SlaveReregisteredMessage {
             slave_id: id.to_wire(),
             connection: Some(self.connection()),
@@ -226,11 +222,14 @@ impl Master {
     ) -> Vec<(FrameworkId, TaskId)> {
         let mut taken = Vec::with_capacity(tasks.len());
         for mut message in tasks {
-            let framework = FrameworkId::from(&message.framework_id);
-            let task = TaskId::from(&message.task_id);
+            let framework = message.framework_id.value.as_str();
+            let Some(framework) = self.state.frameworks.get(framework).map(|known| known.id.clone()) else {
+                continue;
+            };
             let Some(known) = self.state.framework_mut(&framework) else {
                 continue;
             };
+            let task = TaskId::from(&message.task_id);
             if let Some(twin) = known.tasks.get(&task) {
                 let text = format!(
                     "Ignoring task {task} of agent {id}: it runs on agent {} too",
@@ -243,11 +242,10 @@ impl Master {
                 self.gauges.move_task(Some(lost.state()), None);
             }
             resources::format::upgrade(&mut message.resources);
-            without_spare_room(&mut message);
             let resources = Resources::from_proto_lenient(&message.resources);
             let executor = message.executor_id.as_ref().map(ExecutorId::from);
-            let message: proto::Shared<v1::Task> = message.into();
-            out.push(Output::Publish(OperatorEvent::TaskAdded(message.clone())));
+            let record = Record::from(message);
+            out.push(Output::Publish(OperatorEvent::TaskAdded(record.clone())));
             taken.push((framework.clone(), task.clone()));
             self.book_task(Task {
                 id: task,
@@ -255,10 +253,30 @@ impl Master {
                 agent: id.clone(),
                 executor,
                 resources,
-                message,
+                record,
             });
         }
         taken
+    }
+
+    /// Remembers what an agent tells of tasks that ended, unread, as far as the limits let it stay.
+    fn take_history(&mut self, archives: &[Bytes]) {
+        let limit = self.config.max_completed_tasks_per_framework;
+        let mut by_framework: BTreeMap<&str, Vec<ArchivedTask<'_>>> = BTreeMap::new();
+        for task in archives.iter().flat_map(|archive| archived_tasks(archive)) {
+            by_framework.entry(task.framework).or_default().push(task);
+        }
+        for (framework, tasks) in by_framework {
+            let id = FrameworkId::from(framework);
+            let Some(framework) = self.state.framework_mut(&id) else {
+                continue;
+            };
+            // The others would be pushed out again at once.
+            let stay = tasks.len().saturating_sub(limit);
+            for task in tasks.iter().skip(stay) {
+                remember_completed(framework, task.remembered(), limit);
+            }
+        }
     }
 
     /// The current state of tasks that their frameworks were told are lost.
@@ -405,7 +423,7 @@ impl Master {
             if let Some(task) = self.state.task(framework, task) {
                 missing.entry(framework).or_default().push(TaskStatus {
                     task_id: task.id.to_wire(),
-                    state: task.message.state,
+                    state: task.state() as i32,
                     source: Some(Source::Master as i32),
                     reason: Some(Reason::Reconciliation as i32),
                     message: Some("Reconciliation request".to_owned()),
@@ -515,22 +533,14 @@ fn send_kill(to: &Upid, task: &v1::Task, out: &mut Vec<Output>) {
     send(to, AgentBound::KillTask(message), out);
 }
 
-/// A decoded list has room for more than it holds, and what is kept by the hundred thousand should not.
-fn without_spare_room(task: &mut v1::Task) {
-    task.resources.shrink_to_fit();
-    task.statuses.shrink_to_fit();
-    if let Some(labels) = &mut task.labels {
-        labels.labels.shrink_to_fit();
-    }
-}
-
 /// What an agent says it runs.
 #[derive(Debug)]
 struct Load {
     frameworks: Vec<v1::FrameworkInfo>,
     executors: Vec<v1::ExecutorInfo>,
     tasks: Vec<v1::Task>,
-    completed: Vec<v1::Task>,
+    /// An encoded `Archive.Framework` each.
+    completed: Vec<Bytes>,
 }
 
 fn split(message: ReregisterSlaveMessage) -> (Profile, Load) {
@@ -545,11 +555,7 @@ fn split(message: ReregisterSlaveMessage) -> (Profile, Load) {
         frameworks: message.frameworks,
         executors: message.executor_infos,
         tasks: message.tasks,
-        completed: message
-            .completed_frameworks
-            .into_iter()
-            .flat_map(|archived| archived.tasks)
-            .collect(),
+        completed: message.completed_frameworks,
     };
     (profile, load)
 }

@@ -15,6 +15,7 @@ use super::capabilities::{AgentCapabilities, FrameworkCapabilities};
 use super::history::History;
 use super::ids::{AgentId, ExecutorId, FrameworkId, OfferId, StreamId, TaskId};
 use super::maintenance::MachineKey;
+use super::record::{Past, Record};
 
 /// A consistent view of everything, at the end of one step.
 #[derive(Debug, Clone, Default)]
@@ -133,7 +134,7 @@ pub struct Framework {
     /// Tasks of agents that are unreachable (`--max_unreachable_tasks_per_framework`).
     pub unreachable_tasks: History<TaskId, Arc<Task>>,
     /// Tasks that ended (`--max_completed_tasks_per_framework`), oldest first. Ids may repeat.
-    pub completed_tasks: Vector<Shared<v1::Task>>,
+    pub completed_tasks: Vector<Past>,
     /// Executors of this framework.
     pub executors: OrdMap<(AgentId, ExecutorId), Arc<Executor>>,
     pub offers: OrdMap<OfferId, Arc<Offer>>,
@@ -208,13 +209,13 @@ pub struct Task {
     /// What it holds while it is neither terminal nor unreachable.
     pub resources: Resources,
     /// What readers see.
-    pub message: Shared<v1::Task>,
+    pub record: Record,
 }
 
 impl Task {
     /// The latest state known here.
     pub fn state(&self) -> v1::TaskState {
-        self.message.state()
+        self.record.state()
     }
 }
 

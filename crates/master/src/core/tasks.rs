@@ -16,6 +16,7 @@ use super::accept::{Basket, tasks_of};
 use super::events::send;
 use super::ids::{AgentId, ExecutorId, FrameworkId, TaskId, ToWire};
 use super::output::{AgentBound, OperatorEvent, Output};
+use super::record::Record;
 use super::state::{Agent, Executor, Task};
 use super::statuses::Cause;
 use super::validation::{self, task::Context};
@@ -194,7 +195,7 @@ impl Master {
     }
 
     fn enter_task(&mut self, basket: &Basket, info: &TaskInfo, resources: Resources, out: &mut Vec<Output>) {
-        let message: proto::Shared<v1::Task> = task_message(info, &basket.framework).into();
+        let record = Record::launched(info, &basket.framework);
         let task = Task {
             id: TaskId::from(&info.task_id),
             framework: basket.framework.clone(),
@@ -204,10 +205,10 @@ impl Master {
                 .as_ref()
                 .map(|executor| ExecutorId::from(&executor.executor_id)),
             resources,
-            message: message.clone(),
+            record: record.clone(),
         };
         self.book_task(task);
-        out.push(Output::Publish(OperatorEvent::TaskAdded(message)));
+        out.push(Output::Publish(OperatorEvent::TaskAdded(record)));
     }
 }
 
@@ -284,35 +285,4 @@ fn resource_versions(agent: &Agent) -> Vec<ResourceVersionUuid> {
             uuid,
         })
         .collect()
-}
-
-/// What readers see of a task that is launched.
-fn task_message(info: &TaskInfo, framework: &FrameworkId) -> v1::Task {
-    let user = info
-        .command
-        .as_ref()
-        .or_else(|| info.executor.as_ref()?.command.as_ref())
-        .and_then(|command| command.user.clone());
-    v1::Task {
-        name: info.name.clone(),
-        task_id: info.task_id.clone(),
-        framework_id: framework.to_wire(),
-        executor_id: info
-            .executor
-            .as_ref()
-            .map(|executor| executor.executor_id.clone()),
-        agent_id: info.agent_id.clone(),
-        state: TaskState::TaskStaging as i32,
-        resources: info.resources.clone(),
-        statuses: Vec::new(),
-        status_update_state: None,
-        status_update_uuid: None,
-        labels: info.labels.clone(),
-        discovery: info.discovery.clone(),
-        container: info.container.clone(),
-        health_check: info.health_check.clone(),
-        kill_policy: info.kill_policy,
-        user,
-        limits: info.limits.clone(),
-    }
 }

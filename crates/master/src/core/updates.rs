@@ -14,6 +14,7 @@ use super::books::holds;
 use super::events::{self, send, warning};
 use super::ids::{AgentId, FrameworkId, TaskId, ToWire, WriteId};
 use super::output::{AgentBound, OperatorEvent, Output};
+use super::record::Progress;
 use super::statuses::{Cause, is_terminal, is_unreachable};
 use super::validation::call::UUID_LENGTH;
 
@@ -127,7 +128,7 @@ impl Master {
         &mut self,
         framework: &FrameworkId,
         id: &TaskId,
-        status: TaskStatus,
+        mut status: TaskStatus,
         latest: Option<TaskState>,
         out: &mut Vec<Output>,
     ) -> TaskStatus {
@@ -147,32 +148,21 @@ impl Master {
         } else {
             next
         };
-        let news = task
-            .message
-            .statuses
-            .last()
-            .is_none_or(|last| differs(last, &status));
-        let mut stored = status.clone();
-        stored.data = None;
+        let last = task.record.last_status();
+        let news = last.is_none_or(|last| differs(&last, &status));
         let shared = news.then(|| Arc::new(status.clone()));
-        let message = task.message.modify();
-        message.set_state(state);
         // A copy of an earlier update may come late, over an older connection: the end stays what is to be
         // acknowledged, or the task would never go.
-        let late = is_terminal(message.status_update_state()) && !is_terminal(status.state());
-        if status.uuid.is_some() && heard && !late {
-            message.set_status_update_state(status.state());
-            message.status_update_uuid.clone_from(&status.uuid);
-        }
-        // Repeated states collapse into the newest, so a task's history stays short.
-        match message.statuses.last_mut() {
-            Some(last) if last.state == stored.state => *last = stored,
-            _ => {
-                // Few follow, and a status is large: no room is kept for more.
-                message.statuses.reserve_exact(1);
-                message.statuses.push(stored);
-            }
-        }
+        let late = task.record.told_state().is_some_and(is_terminal) && !is_terminal(status.state());
+        let told = status.uuid.clone().filter(|_| heard && !late);
+        // A history is to be looked at; data is for the scheduler.
+        let data = status.data.take();
+        task.record.advance(&Progress {
+            state,
+            status: &status,
+            told: told.as_deref().map(|uuid| (status.state(), uuid)),
+        });
+        status.data = data;
         let (agent, resources) = (task.agent.clone(), task.resources.clone());
         if before != state {
             self.gauges.move_task(Some(before), Some(state));
@@ -223,16 +213,16 @@ impl Master {
             );
         };
         if let Some(task) = self.state.task(framework, &id).filter(|task| task.agent == agent) {
-            let message = &task.message;
-            if message.status_update_uuid.is_none() {
+            let told = task.record.told_uuid();
+            if told.is_none() {
                 self.counters.invalid_status_update_acknowledgements += 1;
                 return warning(
                     out,
                     format!("Ignoring acknowledgement of task {id}, which was never updated"),
                 );
             }
-            let last = message.status_update_uuid.as_deref() == Some(acknowledge.uuid.as_ref());
-            if last && is_terminal(message.status_update_state()) {
+            let last = told == Some(acknowledge.uuid.as_ref());
+            if last && task.record.told_state().is_some_and(is_terminal) {
                 self.strike_task(framework, &id, false);
             }
         }

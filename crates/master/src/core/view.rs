@@ -88,9 +88,7 @@ impl OperatorEvent {
         };
         match self {
             Self::TaskAdded(task) => master::Event {
-                task_added: Some(event::TaskAdded {
-                    task: (**task).clone(),
-                }),
+                task_added: Some(event::TaskAdded { task: task.read() }),
                 ..of(Type::TaskAdded)
             },
             Self::TaskUpdated {

@@ -31,7 +31,7 @@ pub(crate) const fn heartbeat(content_type: ContentType) -> Bytes {
 impl Event for OperatorEvent {
     fn weight(&self) -> usize {
         let message = match self {
-            Self::TaskAdded(task) => task.encoded_len(),
+            Self::TaskAdded(task) => task.protobuf().len(),
             Self::TaskUpdated { status, .. } => status.encoded_len(),
             Self::AgentAdded(agent) => agent.info.encoded_len(),
             Self::AgentRemoved(_) => 0,

@@ -1,12 +1,11 @@
 //! What subscribers may see of events.
 
-use auth::object;
 use proto::Message as _;
 use proto::{ContentType, json, v1};
 
 use super::MasterProcess;
 use crate::api::Sight;
-use crate::core::{Framework, FrameworkId, OperatorEvent};
+use crate::core::{Framework, FrameworkId, OperatorEvent, Past, Record};
 use crate::hub::{self, Filter, Notice, Shown, Users};
 
 impl MasterProcess {
@@ -23,15 +22,15 @@ impl MasterProcess {
     fn users(&self, event: &OperatorEvent) -> Option<Users> {
         let (framework, task) = match event {
             OperatorEvent::TaskAdded(task) => {
-                let framework = self.framework(&FrameworkId::from(&task.framework_id))?;
-                (framework, object::user_of(task, &framework.info))
+                let framework = self.framework(&FrameworkId::from(task.framework_id()))?;
+                (framework, task.user().unwrap_or(&framework.info.user))
             }
             OperatorEvent::TaskUpdated {
                 framework, status, ..
             } => {
                 let framework = self.framework(framework)?;
                 let task = task(framework, &status.task_id)?;
-                (framework, object::user_of(task, &framework.info))
+                (framework, task.user().unwrap_or(&framework.info.user))
             }
             OperatorEvent::AgentAdded(_)
             | OperatorEvent::AgentRemoved(_)
@@ -56,13 +55,13 @@ impl MasterProcess {
 }
 
 /// A task of a framework, wherever it is kept; of equal ids the latest.
-fn task<'a>(framework: &'a Framework, id: &v1::TaskId) -> Option<&'a v1::Task> {
+fn task<'a>(framework: &'a Framework, id: &v1::TaskId) -> Option<&'a Record> {
     let key = crate::core::TaskId::from(id);
-    let active = framework.tasks.get(&key).map(|task| &*task.message);
-    let unreachable = || framework.unreachable_tasks.get(&key).map(|task| &*task.message);
+    let active = framework.tasks.get(&key).map(|task| &task.record);
+    let unreachable = || framework.unreachable_tasks.get(&key).map(|task| &task.record);
     let completed = || {
-        let mut latest = framework.completed_tasks.iter().rev();
-        latest.find(|task| task.task_id == *id).map(|task| &**task)
+        let mut latest = framework.completed_tasks.iter().rev().filter_map(Past::record);
+        latest.find(|task| task.task_id() == id.value)
     };
     active.or_else(unreachable).or_else(completed)
 }

@@ -340,7 +340,8 @@ impl Agent {
     }
 
     /// What ended on it, by framework.
-    fn history(&self, population: Population) -> Vec<internal::archive::Framework> {
+    fn history(&self, population: Population) -> Vec<Bytes> {
+        use proto::Message as _;
         let frameworks = population.frameworks.max(1);
         let of = |framework: usize| internal::archive::Framework {
             framework_info: identity::framework("populated", Some(framework_id(framework))),
@@ -356,7 +357,9 @@ impl Agent {
                 })
                 .collect(),
         };
-        (0..frameworks.min(population.completed)).map(of).collect()
+        (0..frameworks.min(population.completed))
+            .map(|framework| of(framework).encode_to_vec().into())
+            .collect()
     }
 
     /// The task runs at once.

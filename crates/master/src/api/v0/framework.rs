@@ -4,7 +4,7 @@ use proto::json::{Enumeration, Object, Writer};
 use proto::v1::framework_info::capability::Type as Capability;
 
 use super::{amounts, task};
-use crate::core::{Framework, Offer, State};
+use crate::core::{Framework, Offer, Past, State};
 
 /// The members that `/state`, `/frameworks` and `/state-summary` have in common.
 pub(super) fn summary(object: &mut Object<'_>, framework: &Framework) {
@@ -39,19 +39,20 @@ pub(super) fn full(out: Writer<'_>, framework: &Framework, all: &State) {
             framework
                 .tasks
                 .values()
-                .for_each(|entry| task::task(array.element(), &entry.message));
+                .for_each(|entry| array.raw(task::fragment(&entry.record)));
         });
         object.array("unreachable_tasks", |array| {
             framework
                 .unreachable_tasks
                 .iter()
-                .for_each(|(_, entry)| task::task(array.element(), &entry.message));
+                .for_each(|(_, entry)| array.raw(task::fragment(&entry.record)));
         });
         object.array("completed_tasks", |array| {
             framework
                 .completed_tasks
                 .iter()
-                .for_each(|message| task::task(array.element(), message));
+                .filter_map(Past::record)
+                .for_each(|record| array.raw(task::fragment(record)));
         });
         object.array("offers", |array| {
             framework

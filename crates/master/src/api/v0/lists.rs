@@ -2,11 +2,10 @@
 
 use process::http::Query;
 use proto::json::Writer;
-use proto::v1;
 
 use super::{agent, framework, task};
 use crate::api::Sight;
-use crate::core::{Framework, State};
+use crate::core::{Framework, Past, Record, State};
 
 /// `/slaves`, of one agent or of all.
 pub(crate) fn slaves(state: &State, sight: &Sight, id: Option<&str>) -> Vec<u8> {
@@ -91,15 +90,14 @@ pub(crate) fn tasks(state: &State, sight: &Sight, query: &TaskQuery) -> Vec<u8> 
         .values()
         .chain(state.completed_frameworks.iter().map(|(_, entry)| entry));
     let wanted = |value: &str, filter: &Option<String>| filter.as_ref().is_none_or(|filter| filter == value);
-    let mut found: Vec<(f64, &v1::Task)> = frameworks
+    let mut found: Vec<(f64, &Record)> = frameworks
         .filter(|entry| wanted(entry.id.as_str(), &query.framework))
         .flat_map(|entry| all_tasks(entry))
-        .filter(|task| wanted(&task.task_id.value, &query.task))
+        .filter(|task| wanted(task.task_id(), &query.task))
         .map(|task| {
             (
-                task.statuses
-                    .first()
-                    .map_or(f64::NEG_INFINITY, v1::TaskStatus::timestamp),
+                task.first_status()
+                    .map_or(f64::NEG_INFINITY, |status| status.timestamp()),
                 task,
             )
         })
@@ -115,7 +113,7 @@ pub(crate) fn tasks(state: &State, sight: &Sight, query: &TaskQuery) -> Vec<u8> 
     Writer::new(&mut out).object(|object| {
         object.array("tasks", |array| {
             for (_, entry) in found.into_iter().skip(query.offset).take(query.limit) {
-                task::task(array.element(), entry);
+                array.raw(task::fragment(entry));
             }
         });
     });
@@ -123,9 +121,9 @@ pub(crate) fn tasks(state: &State, sight: &Sight, query: &TaskQuery) -> Vec<u8> 
 }
 
 /// Active, unreachable and completed tasks of a framework.
-pub(super) fn all_tasks(framework: &Framework) -> impl Iterator<Item = &v1::Task> {
-    let active = framework.tasks.values().map(|task| &*task.message);
-    let unreachable = framework.unreachable_tasks.iter().map(|(_, task)| &*task.message);
-    let completed = framework.completed_tasks.iter().map(|message| &**message);
+pub(super) fn all_tasks(framework: &Framework) -> impl Iterator<Item = &Record> {
+    let active = framework.tasks.values().map(|task| &task.record);
+    let unreachable = framework.unreachable_tasks.iter().map(|(_, task)| &task.record);
+    let completed = framework.completed_tasks.iter().filter_map(Past::record);
     active.chain(completed).chain(unreachable)
 }

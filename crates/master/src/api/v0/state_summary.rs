@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::json::{Object, Writer};
-use proto::v1::{self, TaskState};
+use proto::v1::TaskState;
 
 use super::lists::all_tasks;
 use super::{agent, framework};
@@ -32,8 +32,8 @@ struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    fn add(&mut self, task: &v1::Task, peer: &'a str) {
-        if let Some(at) = COUNTED.iter().position(|state| *state as i32 == task.state) {
+    fn add(&mut self, state: TaskState, peer: &'a str) {
+        if let Some(at) = COUNTED.iter().position(|counted| *counted == state) {
             self.counts[at] += 1;
         }
         self.peers.insert(peer);
@@ -58,11 +58,11 @@ pub(crate) fn state_summary(state: &State, sight: &Sight, info: &Info) -> Vec<u8
     for entry in state.frameworks.values() {
         let own = by_framework.entry(entry.id.as_str()).or_default();
         for task in all_tasks(entry) {
-            own.add(task, &task.agent_id.value);
+            own.add(task.state(), task.agent_id());
             by_agent
-                .entry(&task.agent_id.value)
+                .entry(task.agent_id())
                 .or_default()
-                .add(task, entry.id.as_str());
+                .add(task.state(), entry.id.as_str());
         }
     }
     let none = Tally::default();

@@ -4,9 +4,15 @@ use proto::json::{Enumeration, Object, Writer};
 use proto::v1;
 
 use super::amounts;
+use crate::core::Record;
+
+/// A task as endpoints show it; written once for each state it is in.
+pub(super) fn fragment(record: &Record) -> &[u8] {
+    record.v0(|whole, out| task(Writer::new(out), whole))
+}
 
 /// Writes one task.
-pub(super) fn task(out: Writer<'_>, task: &v1::Task) {
+fn task(out: Writer<'_>, task: &v1::Task) {
     out.object(|object| {
         object.text("id", &task.task_id.value);
         object.text("name", &task.name);

@@ -205,7 +205,10 @@ fn teardown_ends_all_without_telling_of_each_task() {
     );
     let state = bench.master.state();
     let ended = state.completed_frameworks.get(&framework).unwrap();
-    assert_eq!(ended.completed_tasks[0].state(), TaskState::TaskKilled);
+    assert_eq!(
+        ended.completed_tasks[0].record().unwrap().state(),
+        TaskState::TaskKilled
+    );
     assert!(ended.unregistered.is_some());
     assert!(state.agents[&agent].used.is_empty() && state.agents[&agent].offered.is_empty());
 

@@ -293,7 +293,7 @@ fn a_new_leader_takes_the_recorded_agent_as_it_is() {
     );
     let framework = bench.master.state().frameworks.keys().next().unwrap().clone();
     let task = &bench.master.state().frameworks[&framework].tasks["longer"];
-    assert_eq!(task.message.statuses.len(), 2);
+    assert_eq!(task.record.read().statuses.len(), 2);
     assert_eq!(task.resources.cpus(), resources::Scalar::units(1));
     let kill = call::Kill {
         task_id: task_id("longer"),

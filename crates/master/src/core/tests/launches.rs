@@ -34,11 +34,9 @@ fn an_agent_gets_the_task_as_recorded() {
         resources::Scalar::units(1)
     );
     let task = &state.frameworks[&framework].tasks["t"];
-    assert_eq!(
-        (task.message.state(), task.message.statuses.len()),
-        (TaskState::TaskStaging, 0)
-    );
-    assert_eq!(task.message.executor_id, None);
+    let shown = task.record.read();
+    assert_eq!((shown.state(), shown.statuses.len()), (TaskState::TaskStaging, 0));
+    assert_eq!(shown.executor_id, None);
     assert_eq!(bench.master.gauges().tasks[TaskState::TaskStaging as usize], 1);
     assert_eq!(bench.master.counters().messages_launch_tasks, 1);
 }
@@ -352,11 +350,10 @@ fn a_group_goes_out_whole() {
     let state = bench.master.state();
     assert_eq!(
         state.frameworks[&framework].tasks["a"]
-            .message
-            .executor_id
+            .executor
             .as_ref()
             .unwrap()
-            .value,
+            .as_str(),
         "pod"
     );
     assert_eq!(

@@ -552,7 +552,7 @@ impl World {
                     };
                     listed.push(v1::Task {
                         state: state as i32,
-                        ..(*task.message).clone()
+                        ..task.record.read()
                     });
                 }
             }

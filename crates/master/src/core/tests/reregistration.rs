@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proto::Message as _;
 use proto::internal::{self, ReregisterSlaveMessage};
 use proto::v1::master::event::Type as Published;
 use proto::v1::scheduler::call;
@@ -433,7 +434,9 @@ fn completed_tasks_of_known_frameworks_are_remembered() {
         pid: None,
         tasks: vec![listed_task(framework, &agent, "old", TaskState::TaskFinished)],
     };
-    message.completed_frameworks = vec![archived(&framework), archived(&FrameworkId::from("never"))];
+    message.completed_frameworks = [&framework, &FrameworkId::from("never")]
+        .map(|framework| archived(framework).encode_to_vec().into())
+        .into();
     bench.agent(PID, AgentMessage::Reregister(Box::new(message)));
     assert_eq!(
         bench.master.state().frameworks[&framework].completed_tasks.len(),

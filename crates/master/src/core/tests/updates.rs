@@ -21,7 +21,9 @@ fn an_update_reaches_scheduler_and_subscribers() {
         "the scheduler gets all"
     );
     assert_eq!(published_states(&out), [TaskState::TaskRunning]);
-    let task = &bench.master.state().frameworks[&framework].tasks["t"].message;
+    let task = &bench.master.state().frameworks[&framework].tasks["t"]
+        .record
+        .read();
     assert_eq!(task.statuses.len(), 1);
     assert_eq!(task.statuses[0].data, None, "the copy kept has no data");
     assert_eq!(task.status_update_state(), TaskState::TaskRunning);
@@ -41,7 +43,9 @@ fn equal_states_collapse() {
             "subscribers only news"
         );
     }
-    let task = &bench.master.state().frameworks[&framework].tasks["t"].message;
+    let task = &bench.master.state().frameworks[&framework].tasks["t"]
+        .record
+        .read();
     assert_eq!(task.statuses.len(), 1);
     assert_eq!(task.statuses[0].uuid, Some(uuid_bytes(3)));
 }
@@ -232,7 +236,7 @@ fn completed_tasks_are_bounded() {
     let kept: Vec<String> = bench.master.state().frameworks[&framework]
         .completed_tasks
         .iter()
-        .map(|task| task.name.clone())
+        .map(|task| task.record().unwrap().read().name)
         .collect();
     assert_eq!(kept, ["b", "c"]);
 }

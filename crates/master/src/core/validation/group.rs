@@ -165,7 +165,7 @@ fn same_cgroups(group: &TaskGroupInfo, info: &ExecutorInfo, context: Context<'_>
         .tasks
         .iter()
         .map(|task| wish(&task.container))
-        .chain(of_this.map(|task| wish(&task.message.container)));
+        .chain(of_this.map(|task| wish(&task.record.container())));
     if wishes.all(|other| other == first) {
         Ok(())
     } else {
