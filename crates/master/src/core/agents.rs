@@ -172,6 +172,7 @@ impl Master {
             executors: OrdMap::new(),
             offers: OrdSet::new(),
             message: OnceLock::new(),
+            v0: OnceLock::new(),
             info: profile.info.into(),
         };
         self.state.version += 1;

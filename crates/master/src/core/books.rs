@@ -1,7 +1,7 @@
 //! The books: the only places where agents, frameworks, offers, tasks and executors are entered and struck out, so that
 //! both sides of each entry stay equal. They tell nobody; callers do.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use imbl::OrdMap;
 use proto::v1;
@@ -18,7 +18,7 @@ impl State {
     pub(super) fn agent_mut(&mut self, id: &AgentId) -> Option<&mut Agent> {
         self.version += 1;
         let agent = Arc::make_mut(self.agents.get_mut(id)?);
-        agent.message = OnceLock::new();
+        agent.forget_shown();
         Some(agent)
     }
 
@@ -26,12 +26,13 @@ impl State {
     pub(super) fn framework_mut(&mut self, id: &FrameworkId) -> Option<&mut Framework> {
         self.version += 1;
         let framework = Arc::make_mut(self.frameworks.get_mut(id)?);
-        framework.message = OnceLock::new();
+        framework.forget_shown();
         Some(framework)
     }
 
     /// A task on a registered agent, to change.
     pub(super) fn task_mut(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<&mut Task> {
+        self.version += 1;
         Arc::make_mut(self.frameworks.get_mut(framework)?)
             .tasks
             .get_mut(task)

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use proto::internal::{ShutdownFrameworkMessage, UpdateFrameworkMessage};
+use proto::internal::ShutdownFrameworkMessage;
 use proto::v1::scheduler::{Call, OfferConstraints, call};
 use proto::v1::task_status::Reason;
 use proto::v1::{self, TaskState};
 
 use super::Master;
 use super::capabilities::FrameworkCapabilities;
+use super::described::UpdateFramework;
 use super::events::{info, send, warning};
 use super::ids::{AgentId, FrameworkId, OfferId, RequestId, StreamId, TaskId, ToWire};
 use super::input::OperatorAction;
@@ -435,7 +436,7 @@ impl Master {
         let record = Arc::make_mut(&mut ended);
         let principal = record.info.principal.clone();
         record.unregistered = Some(self.now);
-        record.message = std::sync::OnceLock::new();
+        record.forget_shown();
         out.push(Output::Publish(OperatorEvent::FrameworkRemoved(
             ended.info.clone(),
         )));
@@ -500,11 +501,11 @@ impl Master {
 }
 
 /// What agents are told of a framework.
-pub(super) fn update_message(framework: &Framework) -> UpdateFrameworkMessage {
-    UpdateFrameworkMessage {
-        framework_id: framework.id.to_wire(),
-        pid: Some(framework.driver_pid()),
-        framework_info: Some((*framework.info).clone()),
+pub(super) fn update_message(framework: &Framework) -> UpdateFramework {
+    UpdateFramework {
+        id: framework.id.clone(),
+        pid: framework.driver_pid(),
+        info: framework.info.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use proto::internal;
 use proto::v1::{self, scheduler};
 use proto::{Message as _, Shared};
 
+use super::described::{RunTask, UpdateFramework};
 use super::driver_bound::DriverBound;
 use super::ids::{AgentId, FrameworkId, ObserverId, RequestId, StreamId, WriteId};
 use super::record::Record;
@@ -89,9 +90,9 @@ pub enum AgentBound {
     Reregistered(internal::SlaveReregisteredMessage),
     Ping(internal::PingSlaveMessage),
     Shutdown(internal::ShutdownMessage),
-    UpdateFramework(internal::UpdateFrameworkMessage),
+    UpdateFramework(UpdateFramework),
     ShutdownFramework(internal::ShutdownFrameworkMessage),
-    RunTask(internal::RunTaskMessage),
+    RunTask(RunTask),
     RunTaskGroup(internal::RunTaskGroupMessage),
     KillTask(internal::KillTaskMessage),
     ShutdownExecutor(internal::ShutdownExecutorMessage),
@@ -114,13 +115,11 @@ impl AgentBound {
             }
             Self::Ping(message) => ("mesos.internal.PingSlaveMessage", message.encode_to_vec()),
             Self::Shutdown(message) => ("mesos.internal.ShutdownMessage", message.encode_to_vec()),
-            Self::UpdateFramework(message) => {
-                ("mesos.internal.UpdateFrameworkMessage", message.encode_to_vec())
-            }
+            Self::UpdateFramework(message) => ("mesos.internal.UpdateFrameworkMessage", message.encode()),
             Self::ShutdownFramework(message) => {
                 ("mesos.internal.ShutdownFrameworkMessage", message.encode_to_vec())
             }
-            Self::RunTask(message) => ("mesos.internal.RunTaskMessage", message.encode_to_vec()),
+            Self::RunTask(message) => ("mesos.internal.RunTaskMessage", message.encode()),
             Self::RunTaskGroup(message) => ("mesos.internal.RunTaskGroupMessage", message.encode_to_vec()),
             Self::KillTask(message) => ("mesos.internal.KillTaskMessage", message.encode_to_vec()),
             Self::ShutdownExecutor(message) => {
@@ -250,9 +249,7 @@ mod tests {
         check(AgentBound::Reregistered);
         check(AgentBound::Ping);
         check(AgentBound::Shutdown);
-        check(AgentBound::UpdateFramework);
         check(AgentBound::ShutdownFramework);
-        check(AgentBound::RunTask);
         check(AgentBound::RunTaskGroup);
         check(AgentBound::KillTask);
         check(AgentBound::ShutdownExecutor);
@@ -263,5 +260,19 @@ mod tests {
         check(AgentBound::ReconcileOperations);
         check(AgentBound::CheckpointResources);
         check(AgentBound::Drain);
+        let run = AgentBound::RunTask(RunTask {
+            framework: v1::FrameworkInfo::default().into(),
+            task: v1::TaskInfo::default(),
+            pid: String::new(),
+            resource_versions: Vec::new(),
+            launch_executor: true,
+        });
+        assert_eq!(run.encode().0, internal::RunTaskMessage::full_name());
+        let update = AgentBound::UpdateFramework(UpdateFramework {
+            id: FrameworkId::from("f"),
+            pid: String::new(),
+            info: v1::FrameworkInfo::default().into(),
+        });
+        assert_eq!(update.encode().0, internal::UpdateFrameworkMessage::full_name());
     }
 }

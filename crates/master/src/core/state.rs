@@ -93,6 +93,25 @@ pub struct Agent {
     pub offers: OrdSet<OfferId>,
     /// What the operator API shows; made when first asked for, by whoever asks.
     pub(super) message: OnceLock<Shared<get_agents::Agent>>,
+    /// The same for `/state`.
+    pub(super) v0: OnceLock<Box<[u8]>>,
+}
+
+impl Agent {
+    /// The agent as `/state` shows it to who may see all roles, which is what `write` writes; it is asked once.
+    pub(crate) fn v0(&self, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        self.v0.get_or_init(|| {
+            let mut out = Vec::new();
+            write(&mut out);
+            out.into_boxed_slice()
+        })
+    }
+
+    /// Forgets what was made to be shown: the agent is about to change.
+    pub(super) fn forget_shown(&mut self) {
+        self.message = OnceLock::new();
+        self.v0 = OnceLock::new();
+    }
 }
 
 /// An executor that this master believes to run.
@@ -148,6 +167,8 @@ pub struct Framework {
     pub offered: OrdMap<AgentId, Resources>,
     /// What the operator API shows; made when first asked for, by whoever asks.
     pub(super) message: OnceLock<Shared<get_frameworks::Framework>>,
+    /// What it uses and is offered in all; made when first asked for.
+    pub(super) totals: OnceLock<(Resources, Resources)>,
 }
 
 /// How a framework is reached.
@@ -181,16 +202,27 @@ impl Framework {
         }
     }
 
-    /// What its tasks and executors hold, all agents together; O(agents it uses).
+    /// What its tasks and executors hold, all agents together; O(agents) after a change.
     pub fn total_used(&self) -> Resources {
-        self.used.values().fold(Resources::new(), |sum, each| sum + each)
+        self.totals().0.clone()
     }
 
-    /// What stands offered to it, all agents together; O(agents it is offered).
+    /// What stands offered to it, all agents together; O(agents) after a change.
     pub fn total_offered(&self) -> Resources {
-        self.offered
-            .values()
-            .fold(Resources::new(), |sum, each| sum + each)
+        self.totals().1.clone()
+    }
+
+    fn totals(&self) -> &(Resources, Resources) {
+        let sum = |by_agent: &OrdMap<AgentId, Resources>| {
+            by_agent.values().fold(Resources::new(), |sum, each| sum + each)
+        };
+        self.totals.get_or_init(|| (sum(&self.used), sum(&self.offered)))
+    }
+
+    /// Forgets what was made to be shown: the framework is about to change.
+    pub(super) fn forget_shown(&mut self) {
+        self.message = OnceLock::new();
+        self.totals = OnceLock::new();
     }
 
     /// Whether it is known from agents alone.

@@ -189,6 +189,7 @@ impl Master {
             used: OrdMap::new(),
             offered: OrdMap::new(),
             message: OnceLock::new(),
+            totals: OnceLock::new(),
             info: description.into(),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use proto::internal::{ResourceVersionUuid, RunTaskGroupMessage, RunTaskMessage};
+use proto::internal::{ResourceVersionUuid, RunTaskGroupMessage};
 use proto::v1::agent_info::capability::Type as Capability;
 use proto::v1::master::response::get_executors;
 use proto::v1::offer::Operation;
@@ -13,6 +13,7 @@ use resources::Resources;
 
 use super::Master;
 use super::accept::{Basket, tasks_of};
+use super::described::RunTask;
 use super::events::send;
 use super::ids::{AgentId, ExecutorId, FrameworkId, TaskId, ToWire};
 use super::output::{AgentBound, OperatorEvent, Output};
@@ -75,13 +76,12 @@ impl Master {
         ) else {
             return;
         };
-        let mut message = RunTaskMessage {
-            framework: (*framework.info).clone(),
+        let mut message = RunTask {
+            framework: framework.info.clone(),
             task,
-            resource_version_uuids: resource_versions(agent),
-            pid: Some(framework.driver_pid()),
-            launch_executor: Some(launch_executor),
-            ..RunTaskMessage::default()
+            resource_versions: resource_versions(agent),
+            pid: framework.driver_pid(),
+            launch_executor,
         };
         if !agent.capabilities.has(Capability::ReservationRefinement) {
             downgrade_task(&mut message.task);

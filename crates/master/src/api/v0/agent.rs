@@ -10,6 +10,15 @@ use super::amounts;
 use crate::api::Sight;
 use crate::core::Agent;
 
+/// An agent as `/state` shows it; written once for each state it is in, unless roles are hidden.
+pub(super) fn write(out: Writer<'_>, agent: &Agent, sight: &Sight) {
+    if sight.all_roles() {
+        out.raw(agent.v0(|out| Writer::new(out).object(|object| summary(object, agent, sight))));
+    } else {
+        out.object(|object| summary(object, agent, sight));
+    }
+}
+
 /// The members that `/state`, `/slaves` and `/state-summary` have in common.
 pub(super) fn summary(object: &mut Object<'_>, agent: &Agent, sight: &Sight) {
     object.text("id", agent.id.as_str());

@@ -16,7 +16,7 @@ pub(crate) fn state(state: &State, sight: &Sight, info: &Info) -> Vec<u8> {
             state
                 .agents
                 .values()
-                .for_each(|entry| array.object(|object| agent::summary(object, entry, sight)));
+                .for_each(|entry| agent::write(array.element(), entry, sight));
         });
         object.array("recovered_slaves", |array| {
             state

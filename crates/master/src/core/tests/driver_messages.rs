@@ -25,7 +25,7 @@ fn agents_are_told_where_the_driver_is() {
     let [(_, AgentBound::RunTask(run))] = sent.as_slice() else {
         panic!("{sent:?}")
     };
-    assert_eq!(run.pid.as_deref(), Some(DRIVER));
+    assert_eq!(run.pid, DRIVER);
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn another_driver_takes_over_by_force_only() {
     let [(_, AgentBound::UpdateFramework(update))] = sent.as_slice() else {
         panic!("{sent:?}")
     };
-    assert_eq!(update.pid.as_deref(), Some(OTHER));
+    assert_eq!(update.pid, OTHER);
 
     let out = bench.driver_call(DRIVER, &framework, call::Type::Teardown, |_| {});
     assert!(told_nothing(&out), "the old driver counts no more");

@@ -123,7 +123,7 @@ fn the_newcomer_takes_over() {
     let [(_, AgentBound::UpdateFramework(update))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
         panic!("{out:?}")
     };
-    assert_eq!(update.pid.as_deref(), Some("@0.0.0.0:0"));
+    assert_eq!(update.pid, "@0.0.0.0:0");
     let known = &bench.master.state().frameworks[&framework];
     assert_eq!(
         (known.info.name.as_str(), known.info.user.as_str()),

@@ -16,6 +16,7 @@ fn an_agent_gets_the_task_as_recorded() {
     let [(to, AgentBound::RunTask(message))] = <[_; 1]>::try_from(sent(&out)).unwrap() else {
         panic!("{out:?}")
     };
+    let message = message.message();
     assert_eq!(to, PID);
     assert_eq!(message.pid.as_deref(), Some("@0.0.0.0:0"));
     assert_eq!(message.launch_executor, Some(true));
@@ -216,7 +217,7 @@ fn executor_task(id: &str, agent: &AgentId, executor: v1::ExecutorInfo) -> TaskI
 
 fn run_task(out: &[crate::core::Output]) -> proto::internal::RunTaskMessage {
     match sent(out).remove(0).1 {
-        AgentBound::RunTask(message) => message,
+        AgentBound::RunTask(message) => message.message(),
         other => panic!("{other:?}"),
     }
 }
