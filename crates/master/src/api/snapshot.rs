@@ -58,17 +58,22 @@ pub(crate) fn response(part: Part, state: &State, sight: &Sight, content_type: C
     let (call, member, number, kind) = part.names();
     let mut out = Vec::new();
     match content_type {
-        ContentType::Json => Writer::new(&mut out).object(|object| {
-            object.text("type", call);
-            write_json(object.key(member), part, state, sight);
-        }),
+        ContentType::Json => {
+            out.reserve(json_len(part, state));
+            Writer::new(&mut out).object(|object| {
+                object.text("type", call);
+                write_json(object.key(member), part, state, sight);
+            });
+        }
         ContentType::Protobuf => {
             out = Response {
                 r#type: Some(kind.into()),
                 ..Response::default()
             }
             .encode_to_vec();
-            wire::nested(&mut out, number, &protobuf(part, state, sight));
+            let content = Content::of(part, state, sight);
+            out.reserve(wire::nested_len(number, content.len()));
+            wire::nested_from(&mut out, number, content.len(), |out| content.write(out));
         }
     }
     out
@@ -79,13 +84,16 @@ pub(crate) fn subscribed(state: &State, sight: &Sight, content_type: ContentType
     let state = &*sight.state(state);
     let interval = HEARTBEAT_INTERVAL.as_secs_f64();
     match content_type {
-        ContentType::Json => Writer::new(out).object(|object| {
-            object.text("type", "SUBSCRIBED");
-            object.object("subscribed", |object| {
-                write_json(object.key("get_state"), Part::State, state, sight);
-                object.value("heartbeat_interval_seconds", &interval);
+        ContentType::Json => {
+            out.reserve(json_len(Part::State, state));
+            Writer::new(out).object(|object| {
+                object.text("type", "SUBSCRIBED");
+                object.object("subscribed", |object| {
+                    write_json(object.key("get_state"), Part::State, state, sight);
+                    object.value("heartbeat_interval_seconds", &interval);
+                });
             });
-        }),
+        }
         ContentType::Protobuf => {
             let head = Event {
                 r#type: Some(event::Type::Subscribed.into()),
@@ -97,14 +105,26 @@ pub(crate) fn subscribed(state: &State, sight: &Sight, content_type: ContentType
                 heartbeat_interval_seconds: Some(interval),
             }
             .encode_to_vec();
-            let state = protobuf(Part::State, state, sight);
-            out.reserve(head.len() + state.len() + tail.len() + 32);
+            let state = Content::of(Part::State, state, sight);
+            let len = wire::nested_len(1, state.len()) + tail.len();
+            out.reserve(head.len() + wire::nested_len(2, len));
             out.extend_from_slice(&head);
-            wire::nested_from(out, 2, wire::nested_len(1, state.len()) + tail.len(), |out| {
-                wire::nested(out, 1, &state);
+            wire::nested_from(out, 2, len, |out| {
+                wire::nested_from(out, 1, state.len(), |out| state.write(out));
                 out.extend_from_slice(&tail);
             });
         }
+    }
+}
+
+/// About how long the JSON of a part will be, so that it is not moved while it grows.
+fn json_len(part: Part, state: &State) -> usize {
+    match part {
+        Part::State | Part::Tasks => {
+            let tasks: usize = all_tasks(state).map(|(_, task)| task.json().len() + 1).sum();
+            tasks + state.agents.len() * 2048
+        }
+        Part::Agents | Part::Frameworks | Part::Executors => 0,
     }
 }
 
@@ -162,54 +182,105 @@ fn write_json(out: Writer<'_>, part: Part, state: &State, sight: &Sight) {
     });
 }
 
-/// The content of the part's message.
-fn protobuf(part: Part, state: &State, sight: &Sight) -> Vec<u8> {
-    let mut out = Vec::new();
-    match part {
-        Part::State => {
-            let parts = PARTS.map(|(number, part)| (number, protobuf(part, state, sight)));
-            out.reserve(
-                parts
-                    .iter()
-                    .map(|(number, bytes)| wire::nested_len(*number, bytes.len()))
-                    .sum(),
-            );
-            parts
+/// The content of a part's message, whose length is known before it is written: tasks, which are most of it, are copied
+/// once.
+enum Content<'a> {
+    /// The content of GET_STATE: parts, by their numbers there.
+    Parts(Vec<(u32, Self)>),
+    /// Tasks, as they are kept.
+    Tasks { state: &'a State, len: usize },
+    /// All others.
+    Encoded(Vec<u8>),
+}
+
+impl<'a> Content<'a> {
+    fn of(part: Part, state: &'a State, sight: &Sight) -> Self {
+        match part {
+            Part::State => Self::Parts(
+                PARTS
+                    .map(|(number, part)| (number, Self::of(part, state, sight)))
+                    .into(),
+            ),
+            Part::Tasks => {
+                let lens =
+                    all_tasks(state).map(|(number, task)| wire::nested_len(number, task.protobuf().len()));
+                Self::Tasks {
+                    state,
+                    len: lens.sum(),
+                }
+            }
+            Part::Executors => Self::Encoded(encoded_executors(state)),
+            Part::Frameworks => Self::Encoded(encoded_frameworks(state)),
+            Part::Agents => Self::Encoded(encoded_agents(state, sight)),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Parts(parts) => parts
                 .iter()
-                .for_each(|(number, bytes)| wire::nested(&mut out, *number, bytes));
+                .map(|(number, part)| wire::nested_len(*number, part.len()))
+                .sum(),
+            Self::Tasks { len, .. } => *len,
+            Self::Encoded(bytes) => bytes.len(),
         }
-        Part::Tasks => {
-            active_tasks(state).for_each(|task| wire::nested(&mut out, 2, task.protobuf()));
-            completed_tasks(state).for_each(|task| wire::nested(&mut out, 3, task.protobuf()));
-            unreachable_tasks(state).for_each(|task| wire::nested(&mut out, 5, task.protobuf()));
-        }
-        Part::Executors => {
-            executors(state).for_each(|executor| wire::nested(&mut out, 1, executor.message.protobuf()))
-        }
-        Part::Frameworks => {
-            let all = state.frameworks.values();
-            all.for_each(|entry| wire::message(&mut out, 1, &messages::framework(entry)));
-            let all = state.completed_frameworks.iter();
-            all.for_each(|(_, entry)| wire::message(&mut out, 2, &messages::framework(entry)));
-        }
-        Part::Agents => {
-            state.agents.values().for_each(|entry| {
-                if sight.all_roles() {
-                    wire::nested(&mut out, 1, entry.message().protobuf());
-                } else {
-                    wire::message(&mut out, 1, &sight.agent(entry.message()));
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Parts(parts) => {
+                for (number, part) in parts {
+                    wire::nested_from(out, *number, part.len(), |out| part.write(out));
                 }
-            });
-            state.recovered_agents.values().for_each(|info| {
-                if sight.all_roles() {
-                    wire::nested(&mut out, 2, info.protobuf());
-                } else {
-                    wire::message(&mut out, 2, &sight.agent_info(info));
-                }
-            });
+            }
+            Self::Tasks { state, .. } => {
+                all_tasks(state).for_each(|(number, task)| wire::nested(out, number, task.protobuf()));
+            }
+            Self::Encoded(bytes) => out.extend_from_slice(bytes),
+        }
+    }
+}
+
+fn encoded_executors(state: &State) -> Vec<u8> {
+    let mut out = Vec::new();
+    executors(state).for_each(|executor| wire::nested(&mut out, 1, executor.message.protobuf()));
+    out
+}
+
+fn encoded_frameworks(state: &State) -> Vec<u8> {
+    let mut out = Vec::new();
+    let all = state.frameworks.values();
+    all.for_each(|entry| wire::message(&mut out, 1, &messages::framework(entry)));
+    let all = state.completed_frameworks.iter();
+    all.for_each(|(_, entry)| wire::message(&mut out, 2, &messages::framework(entry)));
+    out
+}
+
+fn encoded_agents(state: &State, sight: &Sight) -> Vec<u8> {
+    let mut out = Vec::new();
+    for entry in state.agents.values() {
+        if sight.all_roles() {
+            wire::nested(&mut out, 1, entry.message().protobuf());
+        } else {
+            wire::message(&mut out, 1, &sight.agent(entry.message()));
+        }
+    }
+    for info in state.recovered_agents.values() {
+        if sight.all_roles() {
+            wire::nested(&mut out, 2, info.protobuf());
+        } else {
+            wire::message(&mut out, 2, &sight.agent_info(info));
         }
     }
     out
+}
+
+/// All tasks with the number of the list they stand in, in the order of the lists.
+fn all_tasks(state: &State) -> impl Iterator<Item = (u32, &Record)> {
+    let active = active_tasks(state).map(|task| (2, task));
+    let completed = completed_tasks(state).map(|task| (3, task));
+    let unreachable = unreachable_tasks(state).map(|task| (5, task));
+    active.chain(completed).chain(unreachable)
 }
 
 fn active_tasks(state: &State) -> impl Iterator<Item = &Record> {

@@ -40,11 +40,15 @@ pub(crate) fn state(state: &State, sight: &Sight, info: &Info) -> Vec<u8> {
     out
 }
 
-/// About how long it will be: too much is returned soon, too little is copied.
+/// About how long it will be, so that it is not moved while it grows: tasks are most of it.
 fn estimate(state: &State) -> usize {
-    let tasks = |framework: &crate::core::Framework| framework.tasks.len() + framework.completed_tasks.len();
-    let tasks: usize = state.frameworks.values().map(|framework| tasks(framework)).sum();
-    8192 + state.agents.len() * 1200 + tasks * 700
+    let tasks: usize = state
+        .frameworks
+        .values()
+        .flat_map(|entry| super::lists::all_tasks(entry))
+        .map(|record| super::task::fragment(record).len() + 1)
+        .sum();
+    8192 + state.agents.len() * 1200 + tasks
 }
 
 fn server(object: &mut Object<'_>, state: &State, sight: &Sight, info: &Info) {
