@@ -48,6 +48,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.enable_type_names();
     config.bytes(["."]);
     config.btree_map(["."]);
+    // Nine of its ten resources have none, and it is three quarters of the size of one.
+    config.boxed(".mesos.v1.Resource.disk");
     config.include_file("schema.rs");
     config.compile_fds(descriptors)?;
     Ok(())

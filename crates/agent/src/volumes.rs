@@ -124,7 +124,7 @@ mod tests {
                 role: Some("web".to_owned()),
                 ..ReservationInfo::default()
             }],
-            disk: Some(DiskInfo {
+            disk: Some(Box::new(DiskInfo {
                 persistence: Some(Persistence {
                     id: id.to_owned(),
                     principal: None,
@@ -134,7 +134,7 @@ mod tests {
                     ..v1::Volume::default()
                 }),
                 source: None,
-            }),
+            })),
             ..v1::Resource::default()
         }
     }

@@ -329,13 +329,13 @@ fn persistent_volumes(bencher: Bencher<'_, '_>, agents: usize) {
                 role: Some("dev".to_owned()),
                 ..ReservationInfo::default()
             }];
-            message.disk = Some(DiskInfo {
+            message.disk = Some(Box::new(DiskInfo {
                 persistence: Some(disk_info::Persistence {
                     id: format!("volume-{volume}"),
                     principal: None,
                 }),
                 ..DiskInfo::default()
-            });
+            }));
             messages.push(v1::Resource { ..message });
         }
         Resources::from_proto(&messages).expect("valid volumes")

@@ -51,13 +51,13 @@ fn dynamic(text: &str, role: &str) -> Vec<v1::Resource> {
 /// A persistent volume, which may be shared.
 fn volume(id: &str, role: &str, size: u32, shared: bool) -> Resources {
     let mut messages = dynamic(&format!("disk:{size}"), role);
-    messages[0].disk = Some(DiskInfo {
+    messages[0].disk = Some(Box::new(DiskInfo {
         persistence: Some(disk_info::Persistence {
             id: id.to_owned(),
             principal: None,
         }),
         ..DiskInfo::default()
-    });
+    }));
     messages[0].shared = shared.then(Default::default);
     Resources::from_proto(&messages).unwrap()
 }
@@ -121,13 +121,13 @@ impl World {
             1 => {
                 // One thing that cannot be cut.
                 let mut messages = Resources::parse("disk:1000").unwrap().to_proto();
-                messages[0].disk = Some(DiskInfo {
+                messages[0].disk = Some(Box::new(DiskInfo {
                     source: Some(disk_info::Source {
                         r#type: disk_info::source::Type::Mount.into(),
                         ..disk_info::Source::default()
                     }),
                     ..DiskInfo::default()
-                });
+                }));
                 total += &Resources::from_proto(&messages).unwrap();
             }
             _ => {}

@@ -104,13 +104,13 @@ fn stacked(text: &str, roles: &[&str]) -> Resources {
 fn volume(text: &str) -> Resources {
     let parts: Vec<&str> = text.split('@').collect();
     let mut messages = reserved(&format!("disk:{}", parts[1]), parts[0]).to_proto();
-    messages[0].disk = Some(DiskInfo {
+    messages[0].disk = Some(Box::new(DiskInfo {
         persistence: Some(disk_info::Persistence {
             id: "v".to_owned(),
             principal: None,
         }),
         ..DiskInfo::default()
-    });
+    }));
     messages[0].shared = (parts.get(2) == Some(&"shared")).then(Default::default);
     Resources::from_proto(&messages).unwrap()
 }

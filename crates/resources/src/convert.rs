@@ -154,7 +154,7 @@ fn read_meta(message: &v1::Resource) -> Meta {
                 labels: layer.labels.clone(),
             })
             .collect(),
-        disk: message.disk.clone(),
+        disk: message.disk.as_deref().cloned(),
         provider: message
             .provider_id
             .as_ref()
@@ -207,7 +207,7 @@ fn write_meta(meta: &Meta, message: &mut v1::Resource) {
             labels: layer.labels.clone(),
         })
         .collect();
-    message.disk.clone_from(&meta.disk);
+    message.disk = meta.disk.clone().map(Box::new);
     message.provider_id = meta.provider.as_ref().map(|id| v1::ResourceProviderId {
         value: id.to_string(),
     });

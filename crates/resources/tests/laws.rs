@@ -61,11 +61,11 @@ fn volume(id: u8, shared: bool, size: u8) -> v1::Resource {
         principal: None,
     };
     v1::Resource {
-        disk: Some(DiskInfo {
+        disk: Some(Box::new(DiskInfo {
             persistence: Some(persistence),
             volume: None,
             source: None,
-        }),
+        })),
         shared: shared.then(SharedInfo::default),
         ..reserve(scalar("disk", f64::from(size)), 1)
     }

@@ -48,11 +48,11 @@ fn disk(size: f64, source: Option<(SourceType, Option<&str>)>, persistence: Opti
         principal: None,
     });
     v1::Resource {
-        disk: Some(DiskInfo {
+        disk: Some(Box::new(DiskInfo {
             persistence,
             volume: None,
             source,
-        }),
+        })),
         ..scalar("disk", size)
     }
 }

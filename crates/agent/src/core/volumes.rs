@@ -77,14 +77,14 @@ mod tests {
                 role: Some(role.to_owned()),
                 ..ReservationInfo::default()
             }],
-            disk: Some(DiskInfo {
+            disk: Some(Box::new(DiskInfo {
                 persistence: Some(Persistence {
                     id: "data".to_owned(),
                     principal: None,
                 }),
                 source,
                 ..DiskInfo::default()
-            }),
+            })),
             ..v1::Resource::default()
         }
     }

@@ -53,7 +53,7 @@ fn reserved(text: &str) -> Vec<v1::Resource> {
 
 fn volume(size: f64, id: &str) -> v1::Resource {
     let mut volume = reserved(&format!("disk:{size}")).remove(0);
-    volume.disk = Some(v1::resource::DiskInfo {
+    volume.disk = Some(Box::new(v1::resource::DiskInfo {
         persistence: Some(v1::resource::disk_info::Persistence {
             id: id.into(),
             principal: Some("p".into()),
@@ -64,7 +64,7 @@ fn volume(size: f64, id: &str) -> v1::Resource {
             ..Default::default()
         }),
         source: None,
-    });
+    }));
     volume
 }
 

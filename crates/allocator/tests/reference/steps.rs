@@ -396,13 +396,13 @@ impl World {
         let Some(entry) = disk.iter().next() else { return };
         let source: Resources = [entry.clone()].into_iter().collect();
         let mut messages = source.to_proto();
-        messages[0].disk = Some(DiskInfo {
+        messages[0].disk = Some(Box::new(DiskInfo {
             persistence: Some(disk_info::Persistence {
                 id: format!("made-{}", self.rng.random_range(0..1_000_000)),
                 principal: None,
             }),
             ..DiskInfo::default()
-        });
+        }));
         messages[0].shared = self.rng.random_bool(0.5).then(Default::default);
         let made = Resources::from_proto(&messages).unwrap();
         let conversion = operation::create(&made).unwrap();

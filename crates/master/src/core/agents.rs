@@ -18,6 +18,7 @@ use super::capabilities::AgentCapabilities;
 use super::events::{info, send, send_after, warning};
 use super::ids::{AgentId, FrameworkId, ToWire, WriteId};
 use super::input::AgentMessage;
+use super::interned::Interned;
 use super::output::{AgentBound, OperatorEvent, Output, RegistryOperation};
 use super::registry::Pending;
 use super::state::Agent;
@@ -35,9 +36,9 @@ pub(super) struct Profile {
 
 impl Profile {
     /// The agent's own resources: those it has by configuration, with what is reserved on disk in its place.
-    pub(super) fn total(&self) -> (Resources, Resources) {
-        let configured = Resources::from_proto_lenient(&self.info.resources);
-        let checkpointed = Resources::from_proto_lenient(&self.checkpointed);
+    pub(super) fn total(&self, interned: &mut Interned) -> (Resources, Resources) {
+        let configured = interned.read(&self.info.resources);
+        let checkpointed = interned.read(&self.checkpointed);
         let total = configured.with_checkpointed(&checkpointed).unwrap_or(configured);
         (total, checkpointed)
     }
@@ -149,7 +150,7 @@ impl Master {
 
     /// Enters a connected agent without tasks, links to it and observes it.
     pub(super) fn add_agent(&mut self, id: &AgentId, from: &Upid, profile: Profile, out: &mut Vec<Output>) {
-        let (total, checkpointed) = profile.total();
+        let (total, checkpointed) = profile.total(&mut self.interned);
         let agent = Agent {
             id: id.clone(),
             pid: from.clone(),

@@ -36,6 +36,7 @@ mod gone;
 mod history;
 mod ids;
 mod input;
+mod interned;
 mod inverse_offers;
 mod kill;
 mod maintenance;
@@ -146,6 +147,8 @@ pub struct Master {
     drained: BTreeSet<AgentId>,
     /// Recovered agents whose time is up, waiting for a permit to be marked unreachable.
     removals: recovery::Removals,
+    /// Resources that agents told of.
+    interned: interned::Interned,
 }
 
 impl Master {
@@ -190,6 +193,7 @@ impl Master {
             rng,
             drained: BTreeSet::new(),
             removals,
+            interned: interned::Interned::default(),
         }
     }
 

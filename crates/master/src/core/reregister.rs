@@ -207,7 +207,7 @@ impl Master {
             };
             if self.state.frameworks.contains_key(&framework) {
                 resources::format::upgrade(&mut each.resources);
-                let resources = Resources::from_proto_lenient(&each.resources);
+                let resources = self.interned.read(&each.resources);
                 self.book_executor(executor(id, &framework, each, resources).into());
             }
         }
@@ -242,7 +242,7 @@ impl Master {
                 self.gauges.move_task(Some(lost.state()), None);
             }
             resources::format::upgrade(&mut message.resources);
-            let resources = Resources::from_proto_lenient(&message.resources);
+            let resources = self.interned.read(&message.resources);
             let executor = message.executor_id.as_ref().map(ExecutorId::from);
             let record = Record::from(message);
             out.push(Output::Publish(OperatorEvent::TaskAdded(record.clone())));
@@ -363,7 +363,7 @@ impl Master {
         if let Some(timer) = self.reregister_timers.remove(id) {
             self.timers.cancel(timer);
         }
-        let (mut total, mut checkpointed) = profile.total();
+        let (mut total, mut checkpointed) = profile.total(&mut self.interned);
         let Some(agent) = self.state.agent_mut(id) else {
             return;
         };

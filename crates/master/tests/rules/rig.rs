@@ -286,7 +286,7 @@ pub(super) fn limit(task: &mut v1::TaskInfo, name: &str, value: f64) {
 
 pub(super) fn volume_of(persistence: Option<&str>, reserved: bool) -> v1::Resource {
     let mut resource = parse(if reserved { "disk(web):64" } else { "disk:64" }).remove(0);
-    resource.disk = Some(v1::resource::DiskInfo {
+    resource.disk = Some(Box::new(v1::resource::DiskInfo {
         persistence: persistence.map(|id| v1::resource::disk_info::Persistence {
             id: id.to_owned(),
             principal: None,
@@ -297,7 +297,7 @@ pub(super) fn volume_of(persistence: Option<&str>, reserved: bool) -> v1::Resour
             ..v1::Volume::default()
         }),
         ..v1::resource::DiskInfo::default()
-    });
+    }));
     resource
 }
 

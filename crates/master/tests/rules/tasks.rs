@@ -226,7 +226,7 @@ const TASK_RULES: &[Row<v1::TaskInfo>] = &[
         "8 disk info is not empty",
         |task| {
             let mut resource = scalar("disk", 64.0);
-            resource.disk = Some(v1::resource::DiskInfo::default());
+            resource.disk = Some(Box::default());
             task.resources.push(resource);
         },
         "Task uses invalid resources: Invalid DiskInfo: DiskInfo is set but empty",

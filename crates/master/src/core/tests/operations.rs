@@ -28,7 +28,7 @@ pub(super) fn reserved(text: &str) -> Vec<v1::Resource> {
 
 pub(super) fn volume(size: u32, id: &str) -> v1::Resource {
     let mut volume = reserved(&format!("disk:{size}")).remove(0);
-    volume.disk = Some(DiskInfo {
+    volume.disk = Some(Box::new(DiskInfo {
         persistence: Some(disk_info::Persistence {
             id: id.to_owned(),
             principal: None,
@@ -39,7 +39,7 @@ pub(super) fn volume(size: u32, id: &str) -> v1::Resource {
             ..v1::Volume::default()
         }),
         source: None,
-    });
+    }));
     volume
 }
 

@@ -236,13 +236,13 @@ mod tests {
     #[test]
     fn persistence_ids_are_unique() {
         let volume = |id: &str| Resource {
-            disk: Some(resource::DiskInfo {
+            disk: Some(Box::new(resource::DiskInfo {
                 persistence: Some(resource::disk_info::Persistence {
                     id: id.to_owned(),
                     principal: None,
                 }),
                 ..Default::default()
-            }),
+            })),
             ..Resource::default()
         };
         assert!(unique_persistence_ids([&volume("a"), &volume("b")]).is_ok());

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn volumes_and_borrowed_resources_are_left_alone() {
         let volume = v1::Resource {
-            disk: Some(v1::resource::DiskInfo::default()),
+            disk: Some(Box::default()),
             ..scalar("disk", 10.0)
         };
         let borrowed = v1::Resource {
