@@ -50,6 +50,17 @@ fn equal_states_collapse() {
     assert_eq!(task.statuses[0].uuid, Some(uuid_bytes(3)));
 }
 
+/// Subscribers that come at the same version share a snapshot.
+#[test]
+fn every_update_makes_a_new_version() {
+    let (mut bench, agent, framework) = Bench::running("t");
+    for (state, uuid) in [(TaskState::TaskStarting, 1), (TaskState::TaskRunning, 2)] {
+        let before = bench.master.state().version;
+        bench.update(&framework, &agent, "t", state, uuid);
+        assert!(bench.master.state().version > before, "{state:?}");
+    }
+}
+
 #[test]
 fn the_first_terminal_state_stays() {
     let (mut bench, agent, framework) = Bench::running("t");
