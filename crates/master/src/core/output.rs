@@ -81,10 +81,6 @@ pub enum Sender {
 
 /// What a master says to agents (internal-protocol §4).
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "always behind a box, and most are launches, the largest"
-)]
 pub enum AgentBound {
     Registered(internal::SlaveRegisteredMessage),
     Reregistered(internal::SlaveReregisteredMessage),
