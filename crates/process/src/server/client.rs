@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::paced::Paced;
 use super::rewind::{Activity, Busy, Rewind};
 use super::route::Asked;
 use super::{HttpLimits, answer, deliver, route};
@@ -158,7 +159,10 @@ impl Client {
                 .headers_mut()
                 .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
         }
-        prepared.map(|body| Answer { body, busy })
+        prepared.map(|body| Answer {
+            body: Paced::new(body),
+            busy,
+        })
     }
 
     /// The response to a request; an error is one after which the connection is closed.
@@ -286,7 +290,7 @@ fn sender(method: &Method, headers: &HeaderMap) -> Option<String> {
 
 /// A body that keeps its connection from counting as idle.
 struct Answer {
-    body: Body,
+    body: Paced,
     #[expect(dead_code, reason = "held for its drop")]
     busy: Busy,
 }

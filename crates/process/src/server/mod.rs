@@ -14,6 +14,7 @@ mod calls;
 mod client;
 mod deliver;
 mod limits;
+mod paced;
 mod peer;
 mod rewind;
 mod route;
