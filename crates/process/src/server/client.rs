@@ -24,7 +24,7 @@ use super::rewind::{Activity, Busy, Rewind};
 use super::route::Asked;
 use super::{HttpLimits, answer, deliver, route};
 use crate::Clock;
-use crate::http::{Body, BodyError, Closer, Data, Query, Request, RequestStream, Response};
+use crate::http::{BodyError, Closer, Data, Query, Request, RequestStream, Response};
 use crate::runtime::WeakRuntime;
 use crate::tls::Stream;
 
