@@ -39,7 +39,8 @@ impl Default for Options {
 /// restart.
 ///
 /// # Errors
-/// See [`Error`]; [`Error::Wrong`] when the master counts other agents or tasks than came back.
+/// See [`Error`]; [`Error::Wrong`] when the master counts other agents or tasks than came back, or shows less or more of
+/// their history than its limit allows.
 pub async fn run(target: &Target, options: &Options) -> Result<Report, Error> {
     let empty = target.sample();
     let fleet = Fleet::start(
@@ -75,12 +76,7 @@ pub async fn run(target: &Target, options: &Options) -> Result<Report, Error> {
 
 /// Whether the master counts what came back.
 async fn check(target: &Target, options: &Options) -> Result<(), Error> {
-    let answer = Getter::open(target.address, &target.clock)
-        .await?
-        .get("/metrics/snapshot", true)
-        .await?;
-    let metrics: serde_json::Value = serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::answer("/metrics/snapshot is no JSON", error.to_string()))?;
+    let metrics = get(target, "/metrics/snapshot").await?;
     let tasks = options.agents * options.population.tasks_per_agent();
     for (name, expected) in [
         ("master/slaves_active", options.agents),
@@ -93,5 +89,43 @@ async fn check(target: &Target, options: &Options) -> Result<(), Error> {
             return Err(Error::Wrong(format!("{name} is {found:?} instead of {expected}")));
         }
     }
+    if options.population.completed > 0 {
+        check_history(target, options).await?;
+    }
     Ok(())
+}
+
+/// Whether the master shows as much of what ended as it remembers of each framework.
+async fn check_history(target: &Target, options: &Options) -> Result<(), Error> {
+    const FLAG: &str = "max_completed_tasks_per_framework";
+    let shown = get(target, "/flags").await?;
+    let limit = shown["flags"][FLAG].as_str().and_then(|text| text.parse().ok());
+    let limit: usize = limit.ok_or_else(|| Error::answer("/flags lacks a flag", FLAG.to_owned()))?;
+    let frameworks = options.population.frameworks.max(1);
+    let ended = |framework: usize| {
+        let of_agent = (0..options.population.completed).filter(|number| number % frameworks == framework);
+        (of_agent.count() * options.agents).min(limit)
+    };
+    let expected: usize = (0..frameworks).map(ended).sum();
+    let state = get(target, "/state").await?;
+    let shown = state["frameworks"].as_array().into_iter().flatten();
+    let found: usize = shown
+        .filter_map(|framework| framework["completed_tasks"].as_array())
+        .map(Vec::len)
+        .sum();
+    if found != expected {
+        return Err(Error::Wrong(format!(
+            "/state shows {found} completed tasks instead of {expected}"
+        )));
+    }
+    Ok(())
+}
+
+async fn get(target: &Target, path: &str) -> Result<serde_json::Value, Error> {
+    let answer = Getter::open(target.address, &target.clock)
+        .await?
+        .get(path, true)
+        .await?;
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| Error::answer("an answer is no JSON", format!("{path}: {error}")))
 }
