@@ -15,7 +15,7 @@ mod core;
 
 pub use crate::core::allocator::Allocator;
 pub use crate::core::constraints::{Constraints, RegexLimits};
-pub use crate::core::explain::{Explanation, InRole, Reason};
+pub use crate::core::explain::{Explainer, Explanation, InRole, Look, Outlook, Place, Reason};
 pub use crate::core::ids::{AgentId, FrameworkId};
 pub use crate::core::inverse::InverseOffered;
 pub use crate::core::offered::Offered;

@@ -264,7 +264,8 @@ impl World {
                     .filter(|decision| !decision.resources.nonshared().is_empty())
                     .collect();
                 if let Some(missed) = unshared.first() {
-                    let why = self.fast.explain(&FrameworkId::from(missed.framework.as_str()));
+                    let id = FrameworkId::from(missed.framework.as_str());
+                    let why = self.fast.explainer().framework(&id, |_| true);
                     panic!("missed {unshared:#?}, next {:?}: {why:#?}", self.fast.deadline());
                 }
             }

@@ -211,7 +211,7 @@ impl Script {
                 let (guarantees, total) = (self.allocator.guarantees(), self.allocator.nonrevocable_total());
                 return Some(format!("guarantees {guarantees}, nonrevocable {total}\n"));
             }
-            ["explain", id] => return Some(self.explain(id)),
+            ["explain", id] => return Some(self.explain(id, &named)),
             ["advance", seconds] => self.now = now + Duration::from_secs_f64(seconds.parse().unwrap()),
             ["allocate"] => return Some(self.allocate()),
             ["deadline"] => return Some(self.deadline()),
@@ -377,37 +377,48 @@ impl Script {
         done.err().map(|error| format!("{error}\n"))
     }
 
-    fn explain(&self, id: &str) -> String {
-        let Some(explanation) = self.allocator.explain(&FrameworkId::from(id)) else {
+    /// One line for each role, then one for each agent; `numbers=yes` adds what is free, and what could be offered.
+    fn explain(&self, id: &str, named: &BTreeMap<&str, &str>) -> String {
+        let mut explainer = self.allocator.explainer();
+        let outlook = explainer.outlook();
+        let Some(explanation) = explainer.framework(&FrameworkId::from(id), |_| true) else {
             return "unknown\n".to_owned();
         };
         let mut lines = String::new();
         if !explanation.active {
             lines.push_str("inactive\n");
         }
-        if let Some(until) = explanation.held_until {
-            writeln!(lines, "held for {:?}", until.since(self.now)).unwrap();
+        if let Some((expected, until)) = outlook.hold {
+            let (known, left) = (outlook.agents, until.since(self.now));
+            writeln!(lines, "held for {left:?}: {known} of {expected} agents").unwrap();
+        }
+        if !outlook.required_headroom.is_empty() {
+            let (required, available) = (outlook.required_headroom, outlook.available_headroom);
+            writeln!(lines, "headroom {required} of {available}").unwrap();
         }
         for role in explanation.roles {
             let suppressed = if role.suppressed { " suppressed" } else { "" };
-            let place = role
-                .place
-                .map_or_else(String::new, |(at, of)| format!(" role {}/{of}", at + 1));
-            let within = role
-                .place_in_role
-                .map_or_else(String::new, |(at, of)| format!(" framework {}/{of}", at + 1));
+            let outer = place("role", role.place.as_ref());
+            let within = place("framework", role.place_in_role.as_ref());
             writeln!(
                 lines,
-                "{} share {:.3}{suppressed}{place}{within}",
+                "{} share {:.3}{suppressed}{outer}{within}",
                 role.role, role.role_share
             )
             .unwrap();
-            for (agent, reason) in role.agents {
-                let until = match reason {
+            for look in role.agents {
+                let until = match look.reason {
                     Reason::Refused(until) => format!(" for {:?}", until.since(self.now)),
                     _ => String::new(),
                 };
-                writeln!(lines, "  {agent} {}{until}", reason.name()).unwrap();
+                let numbers = match named.get("numbers") {
+                    Some(_) => format!(
+                        ": free [{}] available [{}] offerable [{}] held [{}]",
+                        look.free, look.available, look.offerable, look.held
+                    ),
+                    None => String::new(),
+                };
+                writeln!(lines, "  {} {}{until}{numbers}", look.agent, look.reason.name()).unwrap();
             }
         }
         lines
@@ -457,6 +468,24 @@ impl Script {
             None => "none\n".to_owned(),
         }
     }
+}
+
+/// ` role 2/3 after x 0.100`.
+fn place<T: std::fmt::Display>(what: &str, place: Option<&allocator::Place<T>>) -> String {
+    let Some(place) = place else {
+        return String::new();
+    };
+    let ahead: Vec<String> = place
+        .ahead
+        .iter()
+        .map(|(name, share)| format!("{name} {share:.3}"))
+        .collect();
+    let after = if ahead.is_empty() {
+        String::new()
+    } else {
+        format!(" after {}", ahead.join(", "))
+    };
+    format!(" {what} {}/{}{after}", place.before + 1, place.of)
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

@@ -206,6 +206,41 @@ async fn hidden_frameworks_are_in_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hidden_frameworks_and_roles_are_not_explained() {
+    let (_file, server) = closed(Some(&acls())).await;
+    let to = server.address();
+    let _public = framework(to, "web", "public", "www").await;
+    let _private = framework(to, "web", "private", "root").await;
+    let path = "/allocator/explain?role=*";
+    assert_eq!(
+        names(&get(to, "ops", path).await.json()["frameworks"]),
+        ["private", "public"]
+    );
+    let seen = get(to, "eve", path).await;
+    assert_eq!(names(&seen.json()["frameworks"]), ["public"]);
+    let hidden = get(to, "ops", "/frameworks").await.json();
+    let ids: Vec<&str> = hidden["frameworks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|framework| framework["name"] == "private")
+        .map(|framework| framework["id"].as_str().unwrap())
+        .collect();
+    assert!(!seen.text().contains(ids[0]), "{}", seen.text());
+    // The sums of all roles' quotas are for those who see all roles.
+    assert!(seen.json()["headroom"].is_null());
+    let path = format!("/allocator/explain?framework={}", ids[0]);
+    assert_eq!(get(to, "ops", &path).await.status, 200);
+    assert_eq!(get(to, "eve", &path).await.status, 404);
+    let weights = json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": "dev", "weight": 2.0}]}});
+    assert_eq!(operate(to, "ops", &weights).await.status, 200);
+    assert_eq!(get(to, "ops", "/allocator/explain?role=dev").await.status, 200);
+    assert_eq!(get(to, "eve", "/allocator/explain?role=dev").await.status, 404);
+    assert_eq!(http(to, "GET", &path, &[], b"").await.status, 401);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hidden_frameworks_are_in_no_event() {
     let (_file, server) = closed(Some(&acls())).await;
     let to = server.address();

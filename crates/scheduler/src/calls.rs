@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::{Json, Message, Required};
+use proto::{ContentType, Json, Message, Required};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -26,6 +26,15 @@ pub(crate) struct Caller {
     path: &'static str,
     detector: Arc<dyn MasterDetector>,
     idle: Mutex<Option<(Address, Connection)>>,
+}
+
+/// What is asked of a master.
+#[derive(Debug, Clone)]
+enum Demand {
+    /// A call, encoded.
+    Call(Bytes),
+    /// An endpoint, with its query.
+    Read(Arc<str>),
 }
 
 /// Why one attempt failed, and what that allows.
@@ -57,18 +66,27 @@ impl Caller {
         C: Message + Json,
         R: Message + Json + Required + Default,
     {
-        let limit = self.options.call_timeout;
         let body = self.common.content_type.encode(call);
-        let mut last = None;
-        let tries = self.tries(body, repeatable, &mut last);
-        match timeout(limit, tries).await {
-            Ok(answer) => match answer? {
-                body if body.is_empty() => Ok(None),
-                body => match self.common.content_type.decode(body) {
-                    Ok(answer) => Ok(Some(answer)),
-                    Err(error) => Err(Error::Decode(transport::chain(&error))),
-                },
+        match self.demand(Demand::Call(body), repeatable).await? {
+            body if body.is_empty() => Ok(None),
+            body => match self.common.content_type.decode(body) {
+                Ok(answer) => Ok(Some(answer)),
+                Err(error) => Err(Error::Decode(transport::chain(&error))),
             },
+        }
+    }
+
+    /// What an endpoint answers to GET, which must be JSON. `path` is as it goes over the wire, with the query.
+    pub(crate) async fn read(&self, path: &str) -> Result<Bytes, Error> {
+        self.demand(Demand::Read(path.into()), true).await
+    }
+
+    async fn demand(&self, demand: Demand, repeatable: bool) -> Result<Bytes, Error> {
+        let limit = self.options.call_timeout;
+        let mut last = None;
+        let tries = self.tries(&demand, repeatable, &mut last);
+        match timeout(limit, tries).await {
+            Ok(answer) => answer,
             // The last reason says more than the time-out.
             Err(_) => Err(last.unwrap_or(Error::TimedOut {
                 what: Wait::Call,
@@ -77,14 +95,19 @@ impl Caller {
         }
     }
 
-    async fn tries(&self, body: Bytes, repeatable: bool, last: &mut Option<Error>) -> Result<Bytes, Error> {
+    async fn tries(
+        &self,
+        demand: &Demand,
+        repeatable: bool,
+        last: &mut Option<Error>,
+    ) -> Result<Bytes, Error> {
         let policy = &self.options.policy;
         let mut backoff = Backoff::new(policy.min_backoff, policy.max_backoff, self.options.seed())
             .with_jitter(policy.jitter);
         let mut attempts = 0;
         loop {
             for master in self.detector.detect(None).await.list {
-                match self.attempt(master, body.clone()).await {
+                match self.attempt(master, demand).await {
                     Ok(answer) => return Ok(answer),
                     Err(Attempt::Again(error)) => *last = Some(error),
                     Err(Attempt::Unknown(error)) if repeatable => *last = Some(error),
@@ -100,13 +123,16 @@ impl Caller {
     }
 
     /// One master and whoever it redirects to.
-    async fn attempt(&self, master: Address, body: Bytes) -> Result<Bytes, Attempt> {
+    async fn attempt(&self, master: Address, demand: &Demand) -> Result<Bytes, Attempt> {
         let (mut to, mut hops) = (master, 0);
         loop {
-            let (answer, bytes) = self.exchange(&to, body.clone()).await?;
+            let (answer, bytes) = self.exchange(&to, demand).await?;
             match answer.status {
                 200 => {
-                    let expected = self.common.content_type.as_str();
+                    let expected = match demand {
+                        Demand::Call(_) => self.common.content_type.as_str(),
+                        Demand::Read(_) => ContentType::Json.as_str(),
+                    };
                     if !bytes.is_empty() && answer.content_type != expected {
                         let got = answer.content_type;
                         return Err(Attempt::Final(Error::ContentType { expected, got }));
@@ -135,7 +161,7 @@ impl Caller {
     }
 
     /// One request and its whole answer, on the kept connection if it leads there.
-    async fn exchange(&self, to: &Address, body: Bytes) -> Result<(Answer, Bytes), Attempt> {
+    async fn exchange(&self, to: &Address, demand: &Demand) -> Result<(Answer, Bytes), Attempt> {
         let mut idle = self.idle.lock().await;
         let kept = idle
             .take()
@@ -145,7 +171,13 @@ impl Caller {
             None => Connection::open(to, &self.common).await.map_err(Attempt::Again)?,
         };
         let limit = self.options.policy.answer_timeout;
-        let response = match timeout(limit, connection.post(self.path, &self.common, None, body)).await {
+        let exchange = async {
+            match demand {
+                Demand::Call(body) => connection.post(self.path, &self.common, None, body.clone()).await,
+                Demand::Read(path) => connection.get(path, &self.common).await,
+            }
+        };
+        let response = match timeout(limit, exchange).await {
             Ok(Ok(response)) => response,
             Ok(Err(Undone::NotSent(error))) => return Err(Attempt::Again(error)),
             Ok(Err(Undone::Unknown(error))) => return Err(Attempt::Unknown(error)),

@@ -151,10 +151,22 @@ impl Connection {
         stream_id: Option<&HeaderValue>,
         body: Bytes,
     ) -> Result<Response<Incoming>, Undone> {
+        let request = request(&self.to, path, common, stream_id, body).map_err(Undone::NotSent)?;
+        self.send(request).await
+    }
+
+    /// Sends a GET for JSON and waits for the head of the answer, without a limit.
+    pub(crate) async fn get(&mut self, path: &str, common: &Common) -> Result<Response<Incoming>, Undone> {
+        let builder = head(&self.to, Method::GET, path, common);
+        let builder = builder.header(header::ACCEPT, ContentType::Json.as_str());
+        let request = finish(&self.to, path, builder, Bytes::new()).map_err(Undone::NotSent)?;
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Undone> {
         if let Err(error) = self.sender.ready().await {
             return Err(Undone::NotSent(self.broken(&error)));
         }
-        let request = request(&self.to, path, common, stream_id, body).map_err(Undone::NotSent)?;
         self.sender.try_send_request(request).await.map_err(|mut failed| {
             let unsent = failed.take_message().is_some();
             let error = self.broken(failed.error());
@@ -181,23 +193,40 @@ fn request(
     stream_id: Option<&HeaderValue>,
     body: Bytes,
 ) -> Result<Request<Full<Bytes>>, Error> {
-    let mut builder = Request::builder()
-        .method(Method::POST)
-        .uri(path)
-        .header(header::HOST, to.authority())
-        .header(
-            header::USER_AGENT,
-            concat!("tiangong/", env!("CARGO_PKG_VERSION")),
-        )
+    let mut builder = head(to, Method::POST, path, common)
         .header(header::CONTENT_TYPE, common.content_type.as_str())
         .header(header::ACCEPT, common.content_type.as_str());
     if let Some(id) = stream_id {
         builder = builder.header(STREAM_ID, id);
     }
-    if let Some(Credential { principal, secret }) = &common.credential {
-        let token = base64::engine::general_purpose::STANDARD.encode(format!("{principal}:{secret}"));
-        builder = builder.header(header::AUTHORIZATION, format!("Basic {token}"));
+    finish(to, path, builder, body)
+}
+
+/// What every request begins with.
+fn head(to: &Address, method: Method, path: &str, common: &Common) -> http::request::Builder {
+    let builder = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, to.authority())
+        .header(
+            header::USER_AGENT,
+            concat!("tiangong/", env!("CARGO_PKG_VERSION")),
+        );
+    match &common.credential {
+        None => builder,
+        Some(Credential { principal, secret }) => {
+            let token = base64::engine::general_purpose::STANDARD.encode(format!("{principal}:{secret}"));
+            builder.header(header::AUTHORIZATION, format!("Basic {token}"))
+        }
     }
+}
+
+fn finish(
+    to: &Address,
+    path: &str,
+    builder: http::request::Builder,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Error> {
     builder.body(Full::new(body)).map_err(|error| Error::Address {
         text: format!("{to}{path}"),
         reason: error.to_string(),

@@ -109,6 +109,36 @@ async fn a_credential_is_sent_as_basic_authentication() {
 }
 
 #[tokio::test]
+async fn an_endpoint_is_read_as_it_stands_and_must_be_json() {
+    let json = plain("200 OK", "Content-Type: application/json\r\n", r#"{"a":1}"#);
+    let text = plain("200 OK", "Content-Type: text/plain\r\n", "no");
+    let missing = plain("404 Not Found", "", "No role found");
+    let server = Server::answering([json, text, missing].map(Answer::Close)).await;
+    let client = Client::new(server.masters(), options());
+    let path = "/allocator/explain?role=a%2Fb";
+    assert_eq!(soon(client.read(path)).await.unwrap(), r#"{"a":1}"#.as_bytes());
+    let request = &server.requests()[0];
+    assert!(
+        request.head.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
+        "{}",
+        request.head
+    );
+    assert_eq!(request.header("accept"), Some("application/json"));
+    assert_eq!(request.header("content-type"), None);
+    assert!(matches!(
+        soon(client.read("/a")).await,
+        Err(Error::ContentType {
+            expected: "application/json",
+            ..
+        })
+    ));
+    assert!(matches!(
+        soon(client.read("/a")).await,
+        Err(Error::Refused { status: 404, message }) if message == "No role found"
+    ));
+}
+
+#[tokio::test]
 async fn records_may_be_cut_anywhere_or_share_a_chunk() {
     let records = [
         record(&subscribed(15.0)),

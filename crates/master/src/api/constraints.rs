@@ -1,11 +1,12 @@
-//! `/allocator/offer_constraints_debug`: whom frameworks do not want, and where they want nothing
-//! (facts: master-http.md §6).
+//! `/allocator/*`: whom frameworks do not want, and where they want nothing (`/offer_constraints_debug`; facts:
+//! master-http.md §6), and why they get what they get (`/explain`).
 
 use process::http::{Reply, Request, Response};
 use process::{Context, Handle, Process};
 use proto::json::{Object, Writer};
 
 use super::Sight;
+use super::explain::Question;
 use crate::core::FrameworkId;
 use crate::flags::security::READONLY;
 use crate::process::MasterProcess;
@@ -26,10 +27,33 @@ impl Process for Allocator {
             "/offer_constraints_debug",
             "Shows by framework and role which agents its offer constraints exclude, and the roles it has suppressed.",
         );
+        context.route_in(Some(READONLY), "/explain", |this, _, request| {
+            this.explain(request)
+        });
+        context.describe(
+            "/explain",
+            "Says for a framework (framework=ID), or for those of a role (role=NAME), why it gets the offers it gets.",
+        );
     }
 }
 
 impl Allocator {
+    fn explain(&self, request: Request) -> Reply {
+        let question = match Question::of(&request) {
+            Ok(question) => question,
+            Err(refusal) => return (*refusal).into(),
+        };
+        let master = self.0.clone();
+        Reply::later(async move {
+            let answered =
+                master.call(move |master, context| master.explain(&request, &question, context.now()));
+            match answered.await {
+                Ok(reply) => reply.response().await,
+                Err(_) => Response::unavailable("Master is shutting down"),
+            }
+        })
+    }
+
     fn show(&self, request: Request) -> Reply {
         let master = self.0.clone();
         Reply::later(async move {

@@ -6,6 +6,7 @@
 
 mod batch;
 mod constraints;
+mod explain;
 mod files;
 mod info;
 pub(crate) mod messages;

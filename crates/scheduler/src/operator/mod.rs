@@ -77,6 +77,15 @@ impl Client {
         self.caller.call(call, changes_nothing(call.r#type())).await
     }
 
+    /// What an endpoint of the master answers to GET, in JSON: `/state`, `/allocator/explain?role=web`, ... `path`
+    /// begins with `/` and is as it goes over the wire, with what needs it in its query percent-encoded.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; also when the answer is not JSON by its content type.
+    pub async fn read(&self, path: &str) -> Result<bytes::Bytes, Error> {
+        self.caller.read(path).await
+    }
+
     /// Opens the stream of events; nothing happens before its first `next`.
     pub fn subscribe(&self) -> EventStream {
         EventStream::new(Arc::clone(&self.detector), &self.options)

@@ -4,6 +4,7 @@ mod agents;
 mod bench;
 pub(crate) mod common;
 mod events;
+mod explain;
 mod frameworks;
 mod ps;
 mod run;
@@ -44,6 +45,7 @@ enum Command {
     Agents(agents::Args),
     /// List frameworks
     Frameworks(frameworks::Args),
+    Explain(explain::Args),
     Bench(bench::Args),
     /// Print a completion script for a shell
     Completions {
@@ -79,6 +81,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Ps(arguments) => ps::main(&arguments),
         Command::Agents(arguments) => agents::main(&arguments),
         Command::Frameworks(arguments) => frameworks::main(&arguments),
+        Command::Explain(arguments) => explain::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Completions { shell } => completions(shell),
     }
