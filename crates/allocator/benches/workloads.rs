@@ -50,6 +50,23 @@ fn add_framework(allocator: &mut Allocator, id: &str, role: &str, suppressed: bo
     allocator.add_framework(&FrameworkId::from(id), options, true, START);
 }
 
+fn add_frameworks(allocator: &mut Allocator, count: usize, role: &str) {
+    for index in 0..count {
+        add_framework(allocator, &format!("framework-{index:05}"), role, false);
+    }
+}
+
+/// The first cycle of a cluster, which makes so many offers.
+fn first_cycle(bencher: Bencher<'_, '_>, fresh: &Allocator, expected: usize) {
+    bencher
+        .with_inputs(|| fresh.clone())
+        .bench_values(|mut allocator| {
+            let offers = cycle(&mut allocator, &mut START.clone());
+            assert_eq!(offers.len(), expected);
+            (allocator, offers)
+        });
+}
+
 fn parse(text: &str) -> Resources {
     Resources::parse(text).expect("valid text")
 }
@@ -79,9 +96,7 @@ fn decline(allocator: &mut Allocator, offers: &[Offered], now: Time) {
 #[divan::bench(args = [(1_000, 100), (10_000, 1_000), (20_000, 2_000), (50_000, 6_000)], sample_count = 5, sample_size = 1)]
 fn decline_offers(bencher: Bencher<'_, '_>, (agents, frameworks): (usize, usize)) {
     let mut declined = new();
-    for index in 0..frameworks {
-        add_framework(&mut declined, &format!("framework-{index:05}"), "*", false);
-    }
+    add_frameworks(&mut declined, frameworks, "*");
     add_agents(&mut declined, agents, usual);
     let mut now = START;
     for _ in 0..3 {
@@ -111,22 +126,14 @@ fn suppress_offers(bencher: Bencher<'_, '_>, (agents, frameworks): (usize, usize
         );
     }
     add_agents(&mut fresh, agents, usual);
-    bencher
-        .with_inputs(|| fresh.clone())
-        .bench_values(|mut allocator| {
-            let offers = cycle(&mut allocator, &mut START.clone());
-            assert_eq!(offers.len(), agents);
-            (allocator, offers)
-        });
+    first_cycle(bencher, &fresh, agents);
 }
 
 /// Everybody has refused everything for long, and one framework revives.
 #[divan::bench(args = [(1_000, 20), (10_000, 20)], sample_count = 5, sample_size = 1)]
 fn revive_among_refusals(bencher: Bencher<'_, '_>, (agents, frameworks): (usize, usize)) {
     let mut refused = new();
-    for index in 0..frameworks {
-        add_framework(&mut refused, &format!("framework-{index:05}"), "*", false);
-    }
+    add_frameworks(&mut refused, frameworks, "*");
     add_agents(&mut refused, agents, usual);
     let mut now = START;
     loop {
@@ -229,13 +236,7 @@ fn non_quota_vs_quota(bencher: Bencher<'_, '_>, quota: bool) {
         }
         add_framework(&mut fresh, &format!("framework-{index:05}"), &role, false);
     }
-    bencher
-        .with_inputs(|| fresh.clone())
-        .bench_values(|mut allocator| {
-            let offers = cycle(&mut allocator, &mut START.clone());
-            assert_eq!(offers.len(), 1_000);
-            (allocator, offers)
-        });
+    first_cycle(bencher, &fresh, 1_000);
 }
 
 /// A kind of framework: how many, how many tasks each runs in all and of one offer, and what a task needs.
@@ -341,26 +342,16 @@ fn persistent_volumes(bencher: Bencher<'_, '_>, agents: usize) {
         Resources::from_proto(&messages).expect("valid volumes")
     };
     let mut fresh = new();
-    for index in 0..50 {
-        add_framework(&mut fresh, &format!("framework-{index:05}"), "dev", false);
-    }
+    add_frameworks(&mut fresh, 50, "dev");
     add_agents(&mut fresh, agents, total);
-    bencher
-        .with_inputs(|| fresh.clone())
-        .bench_values(|mut allocator| {
-            let offers = cycle(&mut allocator, &mut START.clone());
-            assert_eq!(offers.len(), agents);
-            (allocator, offers)
-        });
+    first_cycle(bencher, &fresh, agents);
 }
 
 /// A new agent changes all shares: the next look sorts everybody anew.
 #[divan::bench(args = [1_000, 10_000, 50_000], sample_count = 10, sample_size = 1)]
 fn full_sort(bencher: Bencher<'_, '_>, frameworks: usize) {
     let mut sorted = new();
-    for index in 0..frameworks {
-        add_framework(&mut sorted, &format!("framework-{index:05}"), "*", false);
-    }
+    add_frameworks(&mut sorted, frameworks, "*");
     add_agents(&mut sorted, 1_000, usual);
     let mut now = START;
     cycle(&mut sorted, &mut now);

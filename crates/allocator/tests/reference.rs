@@ -10,8 +10,12 @@
 mod model;
 #[path = "reference/steps.rs"]
 mod steps;
+#[path = "reference/wishes.rs"]
+mod wishes;
 
-use allocator::{AgentId, AgentOptions, Allocator, Config, FrameworkId, FrameworkOptions, Offered};
+use allocator::{
+    AgentId, AgentOptions, Allocator, Config, FrameworkId, FrameworkOptions, Offered, RegexLimits, Sorter,
+};
 use model::{Decision, Model, Stage};
 use process::Time;
 use proto::v1;
@@ -23,6 +27,7 @@ use rand_chacha::ChaCha8Rng;
 use resources::{Quantities, Resources};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use wishes::Wishes;
 
 const ROLES: [&str; 7] = ["*", "dev", "ops", "ops/night", "ops/night/late", "ops/day", "web"];
 /// How many operations one cluster lives through.
@@ -65,20 +70,36 @@ fn volume(id: &str, role: &str, size: u32, shared: bool) -> Resources {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let sorter = |random| if random { Sorter::Random } else { Sorter::Drf };
         let config = Config {
             seed,
             agents_per_run: rng.random_range(1..8),
             region: rng.random_bool(0.5).then(|| "here".to_owned()),
             filter_gpu_resources: rng.random_bool(0.8),
+            role_sorter: sorter(rng.random_bool(0.2)),
+            framework_sorter: sorter(rng.random_bool(0.2)),
             ..Config::default()
         };
+        let now = Time::from_secs(1_000);
+        let mut fast = Allocator::new(config.clone());
+        // As after a failover.
+        let hold = rng.random_bool(0.3).then(|| {
+            (
+                rng.random_range(1..5),
+                now + Duration::from_secs(rng.random_range(1..60)),
+            )
+        });
+        if let Some((expected, until)) = hold {
+            fast.hold_for_recovery(expected, until);
+        }
         Self {
-            fast: Allocator::new(config.clone()),
+            fast,
             slow: Model {
                 config,
+                hold,
                 ..Model::default()
             },
-            now: Time::from_secs(1_000),
+            now,
             rng,
             log: Vec::new(),
         }
@@ -144,13 +165,20 @@ impl World {
         AgentOptions {
             hostname: format!("host-{id}"),
             region,
+            zone: self.one_in(3).then(|| "r1".to_owned()),
+            attributes: match self.rng.random_range(0..5) {
+                0 => [("rack".to_owned(), None)].into(),
+                1 => [("rack".to_owned(), Some("r1".to_owned()))].into(),
+                2 => [("rack".to_owned(), Some("r2".to_owned()))].into(),
+                _ => BTreeMap::new(),
+            },
             multi_role: !self.one_in(8),
             hierarchical_role: !self.one_in(8),
-            ..AgentOptions::default()
         }
     }
 
-    fn framework_options(&mut self) -> FrameworkOptions {
+    /// The constraints stand in the options, and beside them as they are meant.
+    fn framework_options(&mut self) -> (FrameworkOptions, Wishes) {
         let mut options = FrameworkOptions::default();
         let roles = self.rng.random_range(1..3);
         while options.roles.len() < roles {
@@ -171,7 +199,13 @@ impl World {
             let role = options.roles.first().cloned().unwrap();
             options.min_allocatable.insert(role, sets.into_iter().collect());
         }
-        options
+        let mut wishes = Wishes::default();
+        if self.one_in(4) {
+            let role = options.roles.first().cloned().unwrap();
+            wishes = Wishes::random(&role, &mut self.rng);
+            options = options.constrained(Some(&wishes.to_proto()), RegexLimits::default());
+        }
+        (options, wishes)
     }
 
     fn any_agent(&mut self) -> Option<String> {
@@ -202,7 +236,15 @@ impl World {
         while self.fast.deadline().is_some_and(|at| at <= self.now) {
             self.slow.expire(self.now);
             let offers = self.fast.allocate(self.now);
-            self.follow(&offers);
+            assert!(
+                offers.is_empty() || !self.slow.is_held(self.now),
+                "offers are held back"
+            );
+            if [self.slow.config.role_sorter, self.slow.config.framework_sorter].contains(&Sorter::Random) {
+                self.follow_at_random(&offers);
+            } else {
+                self.follow(&offers);
+            }
             for asked in self.fast.inverse_offers(self.now) {
                 let (id, framework) = (asked.agent.as_str(), asked.framework.as_str());
                 assert!(
@@ -242,6 +284,33 @@ impl World {
         }
     }
 
+    /// The slow one may decide the same, each framework once for a role, agent and stage, and one role after another.
+    /// That nobody is passed over is seen at rest.
+    fn follow_at_random(&mut self, offers: &[Offered]) {
+        let mut stage = Stage::Guarantees;
+        let mut shown: BTreeMap<String, Resources> = BTreeMap::new();
+        let mut served: Vec<(String, String, String)> = Vec::new();
+        for next in offers.iter().map(decision) {
+            let seen = shown.entry(next.agent.clone()).or_default();
+            if !self.slow.permit(&next, stage, seen) {
+                assert_eq!(stage, Stage::Guarantees, "decided {next:#?}");
+                stage = Stage::FairShare;
+                served.clear();
+                assert!(self.slow.permit(&next, stage, seen), "decided {next:#?}");
+            }
+            let place = (next.agent, next.role, next.framework);
+            assert!(!served.contains(&place), "served twice: {place:?}");
+            let left = served
+                .last()
+                .is_some_and(|last| (&last.0, &last.1) != (&place.0, &place.1));
+            let before = served
+                .iter()
+                .any(|other| (&other.0, &other.1) == (&place.0, &place.1));
+            assert!(!(left && before), "came back to {place:?}");
+            served.push(place);
+        }
+    }
+
     /// After some batches the slow one finds nothing that could still be given, and nobody to be asked.
     fn rest(&mut self) {
         // What one run gives for a guarantee is free for the next, and refusals end; so it may take some.
@@ -255,6 +324,9 @@ impl World {
             }
             rounds += 1;
             assert!(rounds < 100, "it comes to rest");
+        }
+        if self.slow.is_held(self.now) {
+            return;
         }
         for id in self.slow.agents.keys().cloned().collect::<Vec<_>>() {
             for stage in [Stage::Guarantees, Stage::FairShare] {

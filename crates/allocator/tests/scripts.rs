@@ -100,6 +100,19 @@ fn stacked(text: &str, roles: &[&str]) -> Resources {
     Resources::from_proto(&messages).unwrap()
 }
 
+/// A disk that is mounted as a whole.
+fn mount(size: &str) -> Resources {
+    let mut messages = Resources::parse(&format!("disk:{size}")).unwrap().to_proto();
+    messages[0].disk = Some(DiskInfo {
+        source: Some(disk_info::Source {
+            r#type: disk_info::source::Type::Mount.into(),
+            ..disk_info::Source::default()
+        }),
+        ..DiskInfo::default()
+    });
+    Resources::from_proto(&messages).unwrap()
+}
+
 /// `role@size` or `role@size@shared`: a persistent volume.
 fn volume(text: &str) -> Resources {
     let parts: Vec<&str> = text.split('@').collect();
@@ -266,6 +279,9 @@ impl Script {
         }
         if let Some(text) = named.get("volume") {
             total += &volume(text);
+        }
+        if let Some(size) = named.get("mount") {
+            total += &mount(size);
         }
         let mut used = Vec::new();
         if let Some((framework, rest)) = named.get("used").and_then(|used| used.split_once('@')) {
@@ -573,10 +589,15 @@ macro_rules! scripts {
         #[test]
         fn every_script_is_played() {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-            let found: BTreeSet<String> = std::fs::read_dir(folder)
+            let mut found: BTreeSet<String> = std::fs::read_dir(&folder)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .collect();
+            assert!(found.remove("RULES.md"), "the list of rules");
+            let rules = std::fs::read_to_string(folder.join("RULES.md")).unwrap();
+            for name in [$(stringify!($name)),*] {
+                assert!(rules.contains(&format!("`{name}`")), "{name} is in the list of rules");
+            }
             let played = [$(stringify!($name)),*].map(|name| format!("{name}.txt"));
             assert_eq!(found, BTreeSet::from(played));
         }
@@ -589,8 +610,12 @@ scripts! {
     explain,
     filters,
     inverse_offers,
+    one_run,
     operations,
+    order,
     quota,
     reservations,
     shares,
+    when_it_runs,
+    who_may_get,
 }

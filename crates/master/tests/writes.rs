@@ -102,6 +102,20 @@ fn rows() -> Vec<Row> {
             "Invalid QuotaConfig: Invalid limit configuration {'cpus': -1}: Negative values not supported",
         ),
         (
+            "a limit too small for a normal number",
+            quota(&json!({"role": "x", "limits": {"cpus": {"value": 1e-310}}})),
+            400,
+            "Invalid QuotaConfig: Invalid limit configuration {'cpus': 0}: Subnormal values not supported",
+        ),
+        (
+            "a guarantee above its limit by less than a thousandth is not above it",
+            quota(
+                &json!({"role": "x", "limits": {"cpus": {"value": 1}}, "guarantees": {"cpus": {"value": 1.0001}}}),
+            ),
+            400,
+            "Invalid QuotaConfig: total quota guarantees 'cpus:1' exceed cluster capacity '{}' (use 'force' flag to bypass this check)",
+        ),
+        (
             "a guarantee above its limit",
             quota(
                 &json!({"role": "x", "limits": {"cpus": {"value": 1}, "mem": {"value": 5}}, "guarantees": {"cpus": {"value": 2}}}),
@@ -125,7 +139,7 @@ fn rows() -> Vec<Row> {
             "an old quota without a role",
             set_quota(&json!(null), &json!([cpus])),
             400,
-            "Failed to validate set quota request: QuotaInfo must specify a role",
+            "Failed to validate set quota request: QuotaInfo with invalid role: Empty role name is invalid",
         ),
         (
             "an old quota without an amount",
@@ -369,7 +383,35 @@ const OLD: &[OldRow] = &[
         "/quota/a/b",
         "",
         400,
-        "Failed to parse remove quota request for path '/master/quota/a/b': expected 3 tokens, found 4 tokens",
+        "Failed to remove quota for path '/master/quota/a/b': Role 'a/b' has no quota set",
+    ),
+    (
+        "DELETE",
+        "/quota/a/",
+        "",
+        400,
+        "Failed to remove quota for path '/master/quota/a/': Role 'a/' has no quota set",
+    ),
+    (
+        "POST",
+        "/unreserve",
+        "slaveId=a&resources=x%2",
+        400,
+        "Unable to decode query string: Malformed % escape in 'x%2': '%2'",
+    ),
+    (
+        "POST",
+        "/destroy-volumes",
+        "%zz=1&volumes=[]",
+        400,
+        "Unable to decode query string: Malformed % escape in '%zz': '%zz'",
+    ),
+    (
+        "POST",
+        "/machine/down",
+        "[{\"hostname\":\"h\",\"ip\":\"1.2.3\"}]",
+        400,
+        "Failed to parse IPv4: 1.2.3",
     ),
     (
         "DELETE",

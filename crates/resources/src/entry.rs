@@ -372,35 +372,104 @@ fn same_source(
 }
 
 impl fmt::Display for Entry {
-    /// For logs: name, roles and flags, value.
+    /// Compat: as Mesos writes resources in its answers: `disk(reservations: [(DYNAMIC,dev,p)])[v:data]<SHARED>:4`, and after
+    /// something shared how many copies there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
         if let Some(role) = &self.allocation {
             write!(f, "(allocated: {role})")?;
         }
         if let Some(meta) = &self.meta {
-            for reservation in &meta.reservations {
-                let kind = if reservation.is_static {
-                    "static"
-                } else {
-                    "dynamic"
-                };
-                write!(f, "({kind}: {})", reservation.role)?;
-            }
-            if let Some(persistence) = meta.disk.as_ref().and_then(|disk| disk.persistence.as_ref()) {
-                write!(f, "[{}]", persistence.id)?;
-            }
-            if meta.revocable {
-                f.write_str("{REV}")?;
-            }
-            if meta.shared {
-                write!(f, "<SHARED>x{}", self.copies)?;
-            }
+            write_meta(meta, f)?;
         }
         match &self.value {
-            Value::Scalar(amount) => write!(f, ":{amount}"),
-            Value::Ranges(ranges) => write!(f, ":{ranges}"),
-            Value::Set(set) => write!(f, ":{set}"),
+            Value::Scalar(amount) => write!(f, ":{amount}")?,
+            Value::Ranges(ranges) => write!(f, ":{ranges}")?,
+            Value::Set(set) => write!(f, ":{set}")?,
         }
+        if self.is_shared() {
+            write!(f, "<{}>", self.copies)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_meta(meta: &Meta, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !meta.reservations.is_empty() {
+        let layers: Vec<String> = meta.reservations.iter().map(Reservation::to_string).collect();
+        write!(f, "(reservations: [{}])", layers.join(","))?;
+    }
+    if let Some(disk) = &meta.disk {
+        f.write_str("[")?;
+        write_disk(disk, f)?;
+        f.write_str("]")?;
+    }
+    if meta.revocable {
+        f.write_str("{REV}")?;
+    }
+    if meta.shared {
+        f.write_str("<SHARED>")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_static { "STATIC" } else { "DYNAMIC" };
+        write!(f, "({kind},{}", self.role)?;
+        if let Some(principal) = &self.principal {
+            write!(f, ",{principal}")?;
+        }
+        if let Some(labels) = &self.labels {
+            let labels = labels.labels.iter().map(|label| match &label.value {
+                Some(value) => format!("{}: {value}", label.key),
+                None => label.key.clone(),
+            });
+            write!(f, ",{{{}}}", labels.collect::<Vec<_>>().join(", "))?;
+        }
+        f.write_str(")")
+    }
+}
+
+fn write_disk(disk: &v1::resource::DiskInfo, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if let Some(source) = &disk.source {
+        write_source(source, f)?;
+    }
+    if let Some(persistence) = &disk.persistence {
+        let comma = if disk.source.is_some() { "," } else { "" };
+        write!(f, "{comma}{}", persistence.id)?;
+    }
+    let Some(volume) = &disk.volume else { return Ok(()) };
+    match &volume.host_path {
+        None => write!(f, ":{}", volume.container_path),
+        Some(host) => {
+            let mode = match volume.mode() {
+                v1::volume::Mode::Ro => "ro",
+                v1::volume::Mode::Rw => "rw",
+            };
+            write!(f, ":{host}:{}:{mode}", volume.container_path)
+        }
+    }
+}
+
+fn write_source(source: &v1::resource::disk_info::Source, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (name, root) = match SourceType::try_from(source.r#type) {
+        Ok(SourceType::Path) => ("PATH", source.path.as_ref().and_then(|path| path.root.as_deref())),
+        Ok(SourceType::Mount) => (
+            "MOUNT",
+            source.mount.as_ref().and_then(|mount| mount.root.as_deref()),
+        ),
+        Ok(SourceType::Block) => ("BLOCK", None),
+        Ok(SourceType::Raw) => ("RAW", None),
+        Ok(SourceType::Unknown) | Err(_) => ("UNKNOWN", None),
+    };
+    f.write_str(name)?;
+    if source.id.is_some() || source.profile.is_some() {
+        let (vendor, id, profile) = (source.vendor(), source.id(), source.profile());
+        return write!(f, "({vendor},{id},{profile})");
+    }
+    match root {
+        Some(root) => write!(f, ":{root}"),
+        None => Ok(()),
     }
 }

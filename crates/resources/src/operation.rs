@@ -46,6 +46,16 @@ impl Resources {
     pub fn pop_reservation(&self) -> Self {
         self.map(pop)
     }
+
+    /// The same without any reservation.
+    #[must_use]
+    pub fn to_unreserved(&self) -> Self {
+        self.map(|entry| {
+            let mut meta = entry.meta_or_default();
+            meta.reservations.clear();
+            entry.with_meta(meta)
+        })
+    }
 }
 
 fn pop(entry: &Entry) -> Entry {

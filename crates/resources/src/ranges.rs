@@ -109,7 +109,7 @@ impl fmt::Display for Ranges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[")?;
         for (index, (begin, end)) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
+            let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{begin}-{end}")?;
         }
         f.write_str("]")

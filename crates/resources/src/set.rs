@@ -49,7 +49,7 @@ impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (index, item) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
+            let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{item}")?;
         }
         f.write_str("}")

@@ -66,7 +66,7 @@ fn text_form() {
     let all = parse("cpus:4;mem:1024; ports:[31000-32000, 33000-33000];bugs(role):{a,b};disk:0");
     assert_eq!(
         all.to_string(),
-        "cpus:4; mem:1024; ports:[31000-32000,33000-33000]; bugs(static: role):{a,b}"
+        "cpus:4; mem:1024; ports:[31000-32000, 33000-33000]; bugs(reservations: [(STATIC,role)]):{a, b}"
     );
     assert_eq!(all.cpus(), Scalar::units(4));
     assert_eq!(all.ports().count(), 1002);
@@ -77,14 +77,17 @@ fn text_form() {
 #[test]
 fn the_default_role_reserves() {
     let all = Resources::parse_for("cpus:4;mem(*):8", "eng").unwrap();
-    assert_eq!(all.to_string(), "cpus(static: eng):4; mem:8");
+    assert_eq!(all.to_string(), "cpus(reservations: [(STATIC,eng)]):4; mem:8");
 }
 
 #[test]
 fn json_form() {
     let text = r#"[{"name":"cpus","type":"SCALAR","scalar":{"value":2},"role":"eng"},
                    {"name":"ports","type":"RANGES","ranges":{"range":[{"begin":1,"end":2}]}}]"#;
-    assert_eq!(parse(text).to_string(), "cpus(static: eng):2; ports:[1-2]");
+    assert_eq!(
+        parse(text).to_string(),
+        "cpus(reservations: [(STATIC,eng)]):2; ports:[1-2]"
+    );
     assert!(matches!(Resources::parse("[{]"), Err(Error::Json(_))));
     assert!(matches!(
         Resources::parse(r#"[{"name":"cpus","type":"SCALAR"}]"#),
@@ -193,7 +196,10 @@ fn older_form_is_upgraded() {
         role: Some("eng".to_owned()),
         ..scalar("cpus", 1.0)
     };
-    assert_eq!(read(&[static_reservation]).to_string(), "cpus(static: eng):1");
+    assert_eq!(
+        read(&[static_reservation]).to_string(),
+        "cpus(reservations: [(STATIC,eng)]):1"
+    );
     let old = ReservationInfo {
         r#type: None,
         role: None,
@@ -205,7 +211,7 @@ fn older_form_is_upgraded() {
         ..scalar("cpus", 1.0)
     };
     let read_back = read(&[dynamic]);
-    assert_eq!(read_back.to_string(), "cpus(dynamic: eng):1");
+    assert_eq!(read_back.to_string(), "cpus(reservations: [(DYNAMIC,eng)]):1");
     let down = read_back.to_proto_pre_refinement().unwrap();
     assert_eq!(
         (down[0].role.as_deref(), &down[0].reservation),
@@ -325,13 +331,16 @@ fn reserve_and_unreserve() {
     let total = parse("cpus:4;mem:8");
     let part = read(&[reserved(scalar("cpus", 1.0), &["eng"])]);
     let reserve = operation::reserve(&Resources::new(), &part).unwrap();
-    assert_eq!(applied(&total, &reserve), "cpus:3; mem:8; cpus(dynamic: eng):1");
+    assert_eq!(
+        applied(&total, &reserve),
+        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,eng)]):1"
+    );
     let refined = read(&[reserved(scalar("cpus", 1.0), &["eng", "eng/dev"])]);
     let after = total.apply(&reserve).unwrap();
     let refine = operation::reserve(&Resources::new(), &refined).unwrap();
     assert_eq!(
         applied(&after, &refine),
-        "cpus:3; mem:8; cpus(dynamic: eng)(dynamic: eng/dev):1"
+        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,eng),(DYNAMIC,eng/dev)]):1"
     );
     let back = operation::unreserve(&refined).unwrap();
     assert_eq!(after.apply(&refine).unwrap().apply(&back).unwrap(), after);
@@ -345,7 +354,10 @@ fn reserve_and_unreserve() {
         "static"
     );
     let moved = operation::reserve(&part, &read(&[reserved(scalar("cpus", 1.0), &["ops"])])).unwrap();
-    assert_eq!(applied(&after, &moved), "cpus:3; mem:8; cpus(dynamic: ops):1");
+    assert_eq!(
+        applied(&after, &moved),
+        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,ops)]):1"
+    );
 }
 
 #[test]
@@ -354,7 +366,10 @@ fn create_and_destroy() {
     let volume = read(&[reserved(disk(4.0, None, Some("v")), &["eng"])]);
     let create = operation::create(&volume).unwrap();
     let after = total.apply(&create).unwrap();
-    assert_eq!(after.to_string(), "disk(dynamic: eng):6; disk(dynamic: eng)[v]:4");
+    assert_eq!(
+        after.to_string(),
+        "disk(reservations: [(DYNAMIC,eng)]):6; disk(reservations: [(DYNAMIC,eng)])[v]:4"
+    );
     let destroy = operation::destroy(&volume, &after).unwrap();
     assert_eq!(after.apply(&destroy).unwrap(), total);
     assert!(operation::create(&total).is_err());
@@ -377,11 +392,14 @@ fn grow_and_shrink() {
         more.iter().next().unwrap().clone(),
     );
     let grow = operation::grow_volume(&volume, &more).unwrap();
-    assert_eq!(grow.converted.to_string(), "disk(dynamic: eng)[v]:6");
+    assert_eq!(
+        grow.converted.to_string(),
+        "disk(reservations: [(DYNAMIC,eng)])[v]:6"
+    );
     let shrink = operation::shrink_volume(&volume, Scalar::units(1)).unwrap();
     assert_eq!(
         shrink.converted.to_string(),
-        "disk(dynamic: eng)[v]:3; disk(dynamic: eng):1"
+        "disk(reservations: [(DYNAMIC,eng)])[v]:3; disk(reservations: [(DYNAMIC,eng)]):1"
     );
     assert!(
         operation::shrink_volume(&volume, Scalar::units(4)).is_err(),

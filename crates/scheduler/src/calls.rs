@@ -144,7 +144,11 @@ impl Caller {
                     (to, hops) = crate::core::redirect(&answer, &to, hops, self.options.policy.max_redirects)
                         .map_err(Attempt::Again)?;
                 }
-                status if crate::core::is_transient(status) => {
+                // An endpoint says so of what is asked; a call finds no master there, or none that is up.
+                status
+                    if crate::core::is_transient(status)
+                        && !(status == 404 && matches!(demand, Demand::Read(_))) =>
+                {
                     return Err(Attempt::Again(Error::NotReady {
                         status,
                         message: answer.message,

@@ -1,6 +1,7 @@
 //! A slow allocator, read off the rules: everything is counted anew for every decision, nothing is kept but what was
 //! said. It decides one agent at a time, in the order in which the fast one visited them, so that chance is no difference.
 
+use crate::wishes::Wishes;
 use allocator::{AgentOptions, Config, FrameworkOptions};
 use process::Time;
 use resources::operation::Conversion;
@@ -44,6 +45,8 @@ pub(crate) struct Framework {
     pub(crate) known: bool,
     pub(crate) active: bool,
     pub(crate) options: FrameworkOptions,
+    /// Its offer constraints, which are not read from the options.
+    pub(crate) wishes: Wishes,
 }
 
 /// Agent, framework, role.
@@ -58,6 +61,8 @@ pub(crate) struct Model {
     pub(crate) weights: BTreeMap<String, f64>,
     pub(crate) quotas: BTreeMap<String, (Quantities, Limits)>,
     pub(crate) whitelist: Option<BTreeSet<String>>,
+    /// How many agents are to be known before anybody gets offers, and until when at most.
+    pub(crate) hold: Option<(usize, Time)>,
     /// Allocations counted: of a framework in a role, of a role by itself, of a role with all below it.
     pub(crate) client_events: BTreeMap<(String, String), u64>,
     pub(crate) own_events: BTreeMap<String, u64>,
@@ -199,6 +204,17 @@ impl Model {
         self.held.insert(place, held);
         self.agents.get_mut(agent).unwrap().total = total;
         true
+    }
+
+    /// Whether nobody gets offers yet.
+    pub(crate) fn is_held(&self, now: Time) -> bool {
+        self.hold.is_some_and(|(_, until)| now < until)
+    }
+
+    /// An agent has been added.
+    pub(crate) fn count_agents(&mut self) {
+        let known = self.agents.len();
+        self.hold = self.hold.filter(|(expected, _)| known < *expected);
     }
 
     pub(crate) fn expire(&mut self, now: Time) {
@@ -380,15 +396,35 @@ impl Model {
 
     // A run.
 
+    /// Whether this may be decided next in a stage, and if so decides it: with a random order anybody may be next.
+    pub(crate) fn permit(&mut self, next: &Decision, stage: Stage, shown: &mut Resources) -> bool {
+        let (id, role, framework) = (next.agent.as_str(), next.role.as_str(), next.framework.as_str());
+        let owed = !self.owed(role).is_empty();
+        if !self.is_offered(id) || !self.wants_offers(framework, role) || stage == Stage::Guarantees && !owed
+        {
+            return false;
+        }
+        let free = self.free(id).allocatable_to(role);
+        let available = free.filter(|entry| !entry.is_shared() || !shown.contains_entry(entry));
+        if self.decide(id, role, framework, stage, &available).as_ref() != Some(&next.resources) {
+            return false;
+        }
+        *shown += &next.resources.shared();
+        self.allocate(id, framework, role, &next.resources);
+        true
+    }
+
+    /// Whether the agent is active and listed.
+    fn is_offered(&self, id: &str) -> bool {
+        let agent = &self.agents[id];
+        let listed = self.whitelist.as_ref();
+        agent.active && listed.is_none_or(|hosts| hosts.contains(&agent.options.hostname))
+    }
+
     /// What one agent gives in one stage. `shown`: shared resources that this run offered already.
     pub(crate) fn visit(&mut self, id: &str, stage: Stage, shown: &mut Resources) -> Vec<Decision> {
         let mut decisions = Vec::new();
-        let agent = &self.agents[id];
-        let listed = self
-            .whitelist
-            .as_ref()
-            .is_none_or(|hosts| hosts.contains(&agent.options.hostname));
-        if !agent.active || !listed {
+        if !self.is_offered(id) {
             return decisions;
         }
         for role in self.role_order() {
@@ -430,6 +466,9 @@ impl Model {
         available: &Resources,
     ) -> Option<Resources> {
         let (agent, options) = (&self.agents[id], &self.frameworks[framework].options);
+        if self.frameworks[framework].wishes.exclude(role, &agent.options) {
+            return None;
+        }
         let can = options.capabilities;
         let minimum = options
             .min_allocatable

@@ -3,6 +3,7 @@
 use crate::World;
 use crate::dynamic;
 use crate::model::{Agent, Framework};
+use crate::wishes::Wishes;
 use allocator::{AgentId, FrameworkId, FrameworkOptions};
 use proto::v1;
 use proto::v1::resource::reservation_info::Type as ReservationType;
@@ -61,6 +62,7 @@ impl World {
         };
         self.log.push(format!("add agent {id} {total:?}"));
         self.slow.agents.insert(id.clone(), agent);
+        self.slow.count_agents();
         let mut used = Vec::new();
         if self.one_in(4) {
             let framework = format!("f{}", self.rng.random_range(0..6));
@@ -81,6 +83,7 @@ impl World {
             known: false,
             active: false,
             options: FrameworkOptions::default(),
+            wishes: Wishes::default(),
         };
         self.slow.frameworks.entry(id.to_owned()).or_insert(unknown);
     }
@@ -137,12 +140,13 @@ impl World {
         {
             return;
         }
-        let (options, active) = (self.framework_options(), self.rng.random_bool(0.9));
+        let ((options, wishes), active) = (self.framework_options(), self.rng.random_bool(0.9));
         self.log.push(format!("framework {id} {active} {options:?}"));
         let framework = Framework {
             known: true,
             active,
             options: options.clone(),
+            wishes,
         };
         self.slow.frameworks.insert(id.clone(), framework);
         self.fast
@@ -151,12 +155,11 @@ impl World {
 
     fn update_framework(&mut self) {
         let Some(id) = self.any_framework() else { return };
-        let options = self.framework_options();
+        let (options, wishes) = self.framework_options();
         self.log.push(format!("update {id} {options:?}"));
-        let old = std::mem::replace(
-            &mut self.slow.frameworks.get_mut(&id).unwrap().options,
-            options.clone(),
-        );
+        let framework = self.slow.frameworks.get_mut(&id).unwrap();
+        framework.wishes = wishes;
+        let old = std::mem::replace(&mut framework.options, options.clone());
         for left in old.roles.difference(&options.roles) {
             self.slow.drop_filters(&id, Some(left));
         }

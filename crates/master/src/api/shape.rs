@@ -3,7 +3,7 @@
 use proto::json::Enumeration;
 use proto::v1::master::{Call, call};
 
-use super::writes;
+use crate::core::validation::resources::malformed;
 
 /// What a volume call without an agent is told.
 const NO_AGENT: &str =
@@ -78,7 +78,7 @@ fn content(call: &Call) -> Result<(), String> {
         (_, Some(unreserve)) if call.r#type() == call::Type::UnreserveResources => &*unreserve.resources,
         _ => &[],
     };
-    resources.iter().find_map(writes::malformed).map_or(Ok(()), Err)?;
+    resources.iter().find_map(malformed).map_or(Ok(()), Err)?;
     let lacks_agent = match call.r#type() {
         call::Type::GrowVolume => call
             .grow_volume

@@ -78,9 +78,12 @@ impl MasterProcess {
 
     fn form(&self, request: &Request) -> Result<Query, Box<Response>> {
         self.allow(request, &["POST"])?;
+        let fault = || {
+            let escape = bad_escape(&request.body).map_or_else(String::new, |fault| format!(": {fault}"));
+            Response::bad_request(format!("Unable to decode query string{escape}")).into()
+        };
         let text = std::str::from_utf8(&request.body).ok();
-        text.and_then(Query::parse)
-            .ok_or_else(|| Response::bad_request("Unable to decode query string").into())
+        text.and_then(Query::parse).ok_or_else(fault)
     }
 
     fn on_quota(&mut self, context: &mut Context<Self>, request: &Request) -> Reply {
@@ -110,7 +113,7 @@ impl MasterProcess {
             return Err(format!(
                 "Failed to parse remove quota request for path '{path}': expected 3 tokens, found {tokens} tokens"
             ));
-        }
+        };
         let listed = self.core.config().roles.as_ref();
         if listed.is_some_and(|roles| !roles.contains(role)) {
             return Err(format!(
@@ -216,6 +219,35 @@ impl MasterProcess {
         }
         Err(Response::method_not_allowed(methods, Some(method)).into())
     }
+}
+
+/// The first escape of a form that is none, in Mesos's words.
+fn bad_escape(form: &[u8]) -> Option<String> {
+    let form = String::from_utf8_lossy(form);
+    let texts = form.split(['&', ';']).flat_map(|pair| pair.splitn(2, '='));
+    for text in texts {
+        let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+        let bytes = text.as_bytes();
+        let bad = (0..bytes.len())
+            .filter(|at| bytes.get(*at) == Some(&b'%'))
+            .find(|at| !hex(bytes.get(at + 1)) || !hex(bytes.get(at + 2)));
+        if let Some(at) = bad {
+            let shown: String = text
+                .chars()
+                .skip_while({
+                    let mut left = at;
+                    move |letter| {
+                        let skip = left > 0;
+                        left = left.saturating_sub(letter.len_utf8());
+                        skip
+                    }
+                })
+                .take(3)
+                .collect();
+            return Some(format!("Malformed % escape in '{text}': '{shown}'"));
+        }
+    }
+    None
 }
 
 /// What `POST /quota` asks for, or what is wrong with its body.

@@ -16,6 +16,7 @@ use super::ids::{AgentId, FrameworkId, OfferId, ToWire};
 use super::output::{AgentBound, Output, Reply};
 use super::state::Agent;
 use super::validation::operation::{Context, validate};
+use super::validation::resources::malformed;
 
 /// An operator's operations take back offers with the refusal that `Filters` stands for when nothing is said.
 const OPERATOR_REFUSAL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -41,6 +42,10 @@ impl Master {
     pub(super) fn convert(&mut self, basket: &mut Basket, mut operation: Operation, out: &mut Vec<Output>) {
         if self.refuse_id_of_driver(&basket.framework, &operation, out) {
             return;
+        }
+        if let Some(fault) = unusable(&mut operation) {
+            let fault = format!("Operation attempted with invalid resources: {fault}");
+            return self.refuse_operation(&basket.framework, &operation, &fault, out);
         }
         upgrade(&mut operation, Some(&basket.role));
         let conversion = match self.check_conversion(basket, &operation) {
@@ -88,22 +93,22 @@ impl Master {
                 }
             }
         }
-        self.check_operation_allowed(operation, &framework.info)?;
         let context = Context {
             agent,
             framework: Some(&framework.info),
             principal: framework.info.principal.as_deref(),
         };
-        let on = |fault: String| format!("{fault}; on agent {}", shown(agent));
-        validate(operation, context).map_err(on)?;
-        let conversion = operation::of(operation, &basket.left).map_err(|error| on(error.to_string()))?;
+        validate(operation, context).map_err(|fault| format!("{fault}; on agent {}", shown(agent)))?;
+        self.check_operation_allowed(operation, &framework.info)?;
+        let conversion = operation::of(operation, &basket.left).map_err(|error| error.to_string())?;
         if !basket.left.contains(&conversion.consumed) {
-            return Err(on(format!(
-                "Invalid {} Operation: {} does not contain {}",
-                operation.r#type().as_str_name(),
-                basket.left,
-                conversion.consumed
-            )));
+            let lacks = format!("{} does not contain {}", basket.left, conversion.consumed);
+            return Err(match operation.r#type() {
+                Type::GrowVolume | Type::ShrinkVolume => {
+                    format!("Invalid {} operation: {lacks}", operation.r#type().as_str_name())
+                }
+                _ => lacks,
+            });
         }
         Ok(conversion)
     }
@@ -269,6 +274,41 @@ fn reason(error: &allocator::Error) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
+}
+
+/// What is wrong with an operation of a framework before anything else is looked at: it has none of its own part, or
+/// resources that are none.
+fn unusable(operation: &mut Operation) -> Option<String> {
+    let (present, kind, field) = match operation.r#type() {
+        Type::Reserve => (operation.reserve.is_some(), "A RESERVE", "reserve"),
+        Type::Unreserve => (operation.unreserve.is_some(), "An UNRESERVE", "unreserve"),
+        Type::Create => (operation.create.is_some(), "A CREATE", "create"),
+        Type::Destroy => (operation.destroy.is_some(), "A DESTROY", "destroy"),
+        Type::GrowVolume => (operation.grow_volume.is_some(), "A GROW_VOLUME", "grow_volume"),
+        Type::ShrinkVolume => (
+            operation.shrink_volume.is_some(),
+            "A SHRINK_VOLUME",
+            "shrink_volume",
+        ),
+        Type::CreateDisk => (operation.create_disk.is_some(), "A CREATE_DISK", "create_disk"),
+        Type::DestroyDisk => (operation.destroy_disk.is_some(), "A DESTROY_DISK", "destroy_disk"),
+        Type::Launch | Type::LaunchGroup | Type::Unknown => return None,
+    };
+    if !present {
+        return Some(format!(
+            "{kind} offer operation must have the Offer.Operation.{field} field set."
+        ));
+    }
+    let fault = resources_of(operation)
+        .into_iter()
+        .find_map(|resource| malformed(resource));
+    let source = operation
+        .reserve
+        .as_ref()
+        .is_some_and(|part| !part.source.is_empty());
+    fault.or_else(|| {
+        source.then(|| "Reservation updates are not yet implemented for the scheduler API.".to_owned())
+    })
 }
 
 /// Brings the resources of an operation into the form in which it is checked, kept and sent.

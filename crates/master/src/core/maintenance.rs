@@ -35,41 +35,41 @@ pub enum Maintenance {
     Stop(Vec<MachineId>),
 }
 
-/// How machines are told apart: by host name without regard to case, and address; either may be empty, which fits all.
+/// How machines are told apart: by host name without regard to case, and address.
+///
+/// Compat: what is not given is different from anything that is, so a machine without one of the two has no agents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MachineKey {
-    hostname: String,
-    ip: String,
+    hostname: Option<String>,
+    ip: Option<String>,
 }
 
 impl From<&MachineId> for MachineKey {
     fn from(id: &MachineId) -> Self {
         Self {
-            hostname: id.hostname().to_ascii_lowercase(),
-            ip: id.ip().to_owned(),
+            hostname: id.hostname.as_deref().map(str::to_ascii_lowercase),
+            ip: id.ip.clone(),
         }
     }
 }
 
 impl State {
-    /// The scheduled machines that an agent with this name at this address is on, the most exactly named first.
-    pub fn machines_of(&self, hostname: &str, at: &Upid) -> impl Iterator<Item = (MachineKey, &MachineInfo)> {
-        let hostname = hostname.to_ascii_lowercase();
-        let ip = at.address().ip().to_string();
-        let key = |hostname: &str, ip: &str| MachineKey {
-            hostname: hostname.to_owned(),
-            ip: ip.to_owned(),
+    /// The scheduled machine that an agent with this name at this address is on.
+    fn machine_at(&self, hostname: &str, at: &Upid) -> Option<(MachineKey, &MachineInfo)> {
+        if self.machines.is_empty() {
+            return None;
+        }
+        let key = MachineKey {
+            hostname: Some(hostname.to_ascii_lowercase()),
+            ip: Some(at.address().ip().to_string()),
         };
-        let keys = [key(&hostname, &ip), key(&hostname, ""), key("", &ip)];
-        let any = !self.machines.is_empty();
-        keys.into_iter()
-            .filter(move |_| any)
-            .filter_map(|key| Some((key.clone(), self.machines.get(&key)?)))
+        let machine = self.machines.get(&key)?;
+        Some((key, machine))
     }
 
     /// The scheduled machine that an agent counts to.
     pub fn machine_of(&self, agent: &Agent) -> Option<(MachineKey, &MachineInfo)> {
-        self.machines_of(&agent.info.hostname, &agent.pid).next()
+        self.machine_at(&agent.info.hostname, &agent.pid)
     }
 }
 
@@ -86,8 +86,8 @@ impl Master {
     pub(super) fn refuse_if_down(&self, from: &Upid, info: &v1::AgentInfo, out: &mut Vec<Output>) -> bool {
         let down = self
             .state
-            .machines_of(&info.hostname, from)
-            .any(|(_, machine)| machine.mode() == Mode::Down);
+            .machine_at(&info.hostname, from)
+            .is_some_and(|(_, machine)| machine.mode() == Mode::Down);
         if down {
             send_shutdown(from, "Machine is `DOWN`", out);
         }
@@ -192,11 +192,10 @@ impl Master {
         }
         let agents: Vec<Arc<Agent>> = self.state.agents.values().cloned().collect();
         for agent in agents {
-            let mut on = self.state.machines_of(&agent.info.hostname, &agent.pid);
-            if !on.any(|(key, _)| down.contains(&key)) {
+            let on = self.state.machine_of(&agent);
+            if !on.is_some_and(|(key, _)| down.contains(&key)) {
                 continue;
             }
-            drop(on);
             info(out, format!("Removing agent {}: {DOWN}", agent.id));
             send_shutdown(&agent.pid, DOWN, out);
             if self.in_flight.insert(agent.id.clone()) {

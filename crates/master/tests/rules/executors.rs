@@ -72,7 +72,7 @@ const EXECUTOR_RULES: &[Row<v1::TaskInfo>] = &[
     (
         "6 one allocation role",
         |task| of(task).resources.push(allocated(scalar("disk", 1.0), "db")),
-        "Invalid executor resources: The resources are allocated to multiple roles",
+        "Invalid executor resources: The resources have multiple allocation roles ('db' and 'web') but only one allocation role is allowed",
     ),
     (
         "6 command's environment",

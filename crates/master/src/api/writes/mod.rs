@@ -19,7 +19,6 @@ use crate::core::{Master, OperatorAction, Reply};
 
 use permission::{Rule, allowed};
 pub(super) use quota::remove;
-pub(super) use resources::malformed;
 
 /// What a call about an agent or its resources asks the core to do, with the status of its success; otherwise the answer
 /// to it.

@@ -1,8 +1,21 @@
 //! Who may change what (facts: authorization.tsv, the actions of master-http.md §7.3).
 
-use auth::{Action, Object};
+use auth::{Action, Object, Principal};
+use http::StatusCode;
+use process::http::Response;
 use proto::v1;
 use proto::v1::master::{Call, call};
+
+use crate::process::MasterProcess;
+
+impl MasterProcess {
+    /// The refusal of a call that the caller may not make.
+    pub(super) fn forbidden(&self, caller: Option<&Principal>, call: &Call) -> Option<Response> {
+        let authorizer = &self.settings.authorizer;
+        let permitted = allowed(call, &|action, object| authorizer.allows(caller, action, object));
+        (!permitted).then(|| Response::status(StatusCode::FORBIDDEN))
+    }
+}
 
 /// Whether a caller may do an action to an object.
 pub(in crate::api) type Rule<'a> = dyn Fn(Action, &Object<'_>) -> bool + 'a;
@@ -37,7 +50,7 @@ pub(in crate::api) fn allowed(call: &Call, rule: &Rule<'_>) -> bool {
             .update_weights
             .iter()
             .flat_map(|call| &call.weight_infos)
-            .all(|info| rule(Action::UpdateWeight, &Object::value(info.role()))),
+            .all(|info| rule(Action::UpdateWeight, &Object::value(info.role().trim()))),
         Type::UpdateQuota => call
             .update_quota
             .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use auth::{Object, Principal};
+use auth::Principal;
 use http::StatusCode;
 use process::Context;
 use process::http::{Reply, Response};
@@ -13,8 +13,7 @@ use proto::v1::value::Scalar;
 
 use ::resources::{Limits, Name};
 
-use super::permission::allowed;
-use super::resources::malformed;
+use crate::core::validation::resources::malformed;
 use crate::core::{Config, Master, OperatorAction, Rescinding, State, validation};
 use crate::process::MasterProcess;
 
@@ -31,14 +30,9 @@ impl MasterProcess {
         caller: Option<&Principal>,
         call: Call,
     ) -> Reply {
-        let authorizer = &self.settings.authorizer;
-        let denied = || {
-            let rule = |action, object: &Object<'_>| authorizer.allows(caller, action, object);
-            (!allowed(&call, &rule)).then(|| Response::status(StatusCode::FORBIDDEN))
-        };
         if let Some(refusal) = flaw(&call, &self.core)
             .map(Response::bad_request)
-            .or_else(denied)
+            .or_else(|| self.forbidden(caller, &call))
             .or_else(|| conflict(&call, &self.core))
         {
             return refusal.into();
@@ -176,9 +170,7 @@ fn of_request(request: &QuotaRequest, state: &State, config: &Config) -> Option<
 }
 
 fn of_guarantee(request: &QuotaRequest) -> Option<String> {
-    if request.role.is_none() {
-        return Some("QuotaInfo must specify a role".to_owned());
-    }
+    // Compat: a role that is not given is an empty one.
     if let Err(fault) = validation::role::validate(request.role()) {
         return Some(format!("QuotaInfo with invalid role: {fault}"));
     }
@@ -243,14 +235,17 @@ fn content(quota: &QuotaConfig) -> Option<String> {
             if let Some(fault) = unusable(amount.value) {
                 return Some(format!(
                     "Invalid {kind} configuration {{'{name}': {}}}: {fault}",
-                    amount.value
+                    number(amount)
                 ));
             }
         }
     }
     let exceeds = quota.guarantees.iter().any(|(name, guarantee)| {
-        let limit = quota.limits.get(name);
-        limit.is_some_and(|limit| guarantee.value > limit.value)
+        let fixed = |amount: &Scalar| ::resources::Scalar::from_f64(amount.value);
+        quota
+            .limits
+            .get(name)
+            .is_some_and(|limit| fixed(guarantee) > fixed(limit))
     });
     exceeds.then(|| {
         format!(
@@ -281,6 +276,8 @@ fn unusable(value: f64) -> Option<&'static str> {
         Some("NaN not supported")
     } else if value.is_infinite() {
         Some("Infinite values not supported")
+    } else if value.is_subnormal() {
+        Some("Subnormal values not supported")
     } else if value < 0.0 {
         Some("Negative values not supported")
     } else {
@@ -288,11 +285,17 @@ fn unusable(value: f64) -> Option<&'static str> {
     }
 }
 
+/// As resources are counted: in thousandths, as far as they go.
+fn number(amount: &Scalar) -> String {
+    let fixed = ::resources::Scalar::from_f64(amount.value);
+    fixed.map_or_else(|| amount.value.to_string(), |fixed| fixed.to_string())
+}
+
 /// `{ cpus: 2 }`.
 fn shown(amounts: &BTreeMap<String, Scalar>) -> String {
     let list: Vec<String> = amounts
         .iter()
-        .map(|(name, amount)| format!("{name}: {}", amount.value))
+        .map(|(name, amount)| format!("{name}: {}", number(amount)))
         .collect();
     format!("{{ {} }}", list.join(", "))
 }

@@ -7,7 +7,6 @@ use process::http::{Reply, Response};
 use proto::v1;
 use proto::v1::master::Call;
 
-use super::permission::allowed;
 use crate::core::{Config, OperatorAction, validation};
 use crate::process::MasterProcess;
 
@@ -19,14 +18,13 @@ impl MasterProcess {
         caller: Option<&Principal>,
         call: Call,
     ) -> Reply {
-        let authorizer = &self.settings.authorizer;
         let infos = call.update_weights.iter().flat_map(|update| &update.weight_infos);
         let fault = infos.clone().find_map(|info| of_role(info, self.core.config()));
         if let Some(fault) = fault {
             return Response::bad_request(fault).into();
         }
-        if !allowed(&call, &|action, object| authorizer.allows(caller, action, object)) {
-            return Response::status(StatusCode::FORBIDDEN).into();
+        if let Some(refusal) = self.forbidden(caller, &call) {
+            return refusal.into();
         }
         let weights = infos.map(|info| v1::WeightInfo {
             role: Some(info.role().trim().to_owned()),

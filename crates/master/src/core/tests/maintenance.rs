@@ -149,6 +149,24 @@ fn other_machines_of_a_schedule_concern_nobody_here() {
     assert_eq!((kinds(&out), replies(&out)), (Vec::new(), vec![Reply::Done]));
 }
 
+/// A machine is the one that an agent is on only if both its name and its address say so.
+#[test]
+fn a_machine_that_is_named_in_part_concerns_nobody() {
+    let (mut bench, ..) = Bench::ready();
+    for (hostname, ip) in [(true, None), (false, Some("127.0.0.1")), (true, Some(""))] {
+        let mut part = schedule(&["localhost"], 5);
+        let machine = &mut part.windows[0].machine_ids[0];
+        machine.hostname = machine.hostname.take().filter(|_| hostname);
+        machine.ip = ip.map(str::to_owned);
+        let out = bench.maintain(Maintenance::Schedule(part.clone()));
+        assert_eq!(
+            (kinds(&out), replies(&out)),
+            (Vec::new(), vec![Reply::Done]),
+            "{part:?}"
+        );
+    }
+}
+
 #[test]
 fn who_holds_something_there_is_asked_to_leave_and_what_it_says_is_kept() {
     let (mut bench, agent, framework) = Bench::asked();

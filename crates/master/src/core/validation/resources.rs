@@ -3,9 +3,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::v1::{Resource, value};
-use resources::Resources;
+use resources::{Error, Resources};
 
 use super::Invalid;
+
+/// What is wrong with a resource by itself, in Mesos's words.
+pub fn malformed(resource: &Resource) -> Option<String> {
+    let kind = match value::Type::try_from(resource.r#type) {
+        Ok(value::Type::Ranges) => "ranges",
+        Ok(value::Type::Set) => "set",
+        _ => "scalar",
+    };
+    Some(match resources::validate(resource).err()? {
+        Error::EmptyName => "Empty resource name".to_owned(),
+        Error::UnsupportedType(_) => "Unsupported resource type".to_owned(),
+        Error::ValueMismatch(_) => format!("Invalid {kind} resource"),
+        Error::InvalidScalar { .. } => "Invalid scalar resource: value <= 0".to_owned(),
+        Error::InvalidRanges(_) => {
+            let ranges = resource.ranges.iter().flat_map(|ranges| &ranges.range);
+            let reversed = ranges.into_iter().any(|range| range.begin > range.end);
+            let fault = if reversed {
+                "begin > end"
+            } else {
+                "overlapping ranges"
+            };
+            format!("Invalid ranges resource: {fault}")
+        }
+        Error::DuplicateItem(_) => "Invalid set resource: duplicated elements".to_owned(),
+        Error::Role { name, flaw } => super::role::validate(&name)
+            .err()
+            .unwrap_or_else(|| flaw.to_string()),
+        other => other.to_string(),
+    })
+}
 
 /// Reads resources a task or executor asks for, and checks them by themselves.
 pub fn parse(messages: &[Resource]) -> Result<Resources, Invalid> {
@@ -17,8 +47,8 @@ pub fn parse(messages: &[Resource]) -> Result<Resources, Invalid> {
     for message in messages {
         if message.revocable.is_some() && is_dynamically_reserved(message) {
             return Err(format!(
-                "Invalid ReservationInfo: Dynamically reserved resource '{}' cannot be created from revocable resources",
-                message.name
+                "Invalid ReservationInfo: Dynamically reserved resource {} cannot be created from revocable resources",
+                Resources::from_proto_lenient(std::slice::from_ref(message))
             ));
         }
     }
@@ -35,7 +65,7 @@ fn whole_gpus(messages: &[Resource]) -> Result<(), Invalid> {
     for amount in amounts {
         // Amounts count in thousandths.
         if (amount.value * 1000.0).round() % 1000.0 != 0.0 {
-            return Err(format!("it must be an unsigned integer, not {}", amount.value));
+            return Err("The 'gpus' resource must be an unsigned integer".to_owned());
         }
     }
     Ok(())
@@ -111,8 +141,11 @@ pub fn one_allocation(messages: &[Resource]) -> Result<(), Invalid> {
         else {
             return Err("The resources are not allocated to a role".to_owned());
         };
-        if role.is_some_and(|role| role != allocated) {
-            return Err("The resources are allocated to multiple roles".to_owned());
+        if let Some(role) = role.filter(|role| *role != allocated) {
+            return Err(format!(
+                "The resources have multiple allocation roles ('{allocated}' and '{role}') but only one allocation role is \
+                 allowed"
+            ));
         }
         role = Some(allocated);
     }

@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod cluster;
+pub mod framework;
 pub mod http;
 pub mod local;
 pub mod processes;
