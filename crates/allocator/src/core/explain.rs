@@ -7,7 +7,7 @@ use super::run::{Stage, is_allocatable, is_quota_part};
 use crate::{AgentId, FrameworkId};
 use process::Time;
 use resources::{Limits, Quantities, Resources, Scalar};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Why an agent is not offered to a framework in a role, in the order in which a run looks (facts: allocator.md §5).
@@ -156,6 +156,9 @@ pub struct Outlook {
     pub hold: Option<(usize, Time)>,
     /// How many agents are known, active or not.
     pub agents: usize,
+    /// What one framework in one role costs to explain: the most of agents, roles in which offers are wanted, and
+    /// frameworks of one role.
+    pub breadth: usize,
     /// What must stay free for guarantees that are not met yet.
     pub required_headroom: Quantities,
     /// What is free, unreserved and nonrevocable on all agents.
@@ -186,12 +189,15 @@ impl Allocator {
 }
 
 impl Explainer<'_> {
-    /// What keeps offers from everybody.
+    /// What keeps offers from everybody; O(roles).
     pub fn outlook(&self) -> Outlook {
         let quotas = &self.allocator.quotas;
+        let agents = self.allocator.agent_ids.len();
+        let frameworks = self.orders.iter().map(|(_, role)| role.clients.len()).max();
         Outlook {
             hold: self.allocator.hold,
-            agents: self.allocator.agent_ids.len(),
+            agents,
+            breadth: agents.max(self.leaves.len()).max(frameworks.unwrap_or(0)),
             required_headroom: quotas.required.clone(),
             available_headroom: quotas.headroom.clone(),
         }
@@ -204,9 +210,10 @@ impl Explainer<'_> {
         };
         let mut order = Vec::new();
         self.orders.frameworks(rx, usize::MAX, &mut order);
+        let listed: BTreeSet<u32> = order.iter().copied().collect();
         let clients = self.orders.node(rx).clients.iter();
         let mut others: Vec<(&str, u32)> = clients
-            .filter(|(fx, client)| client.subscribed && !order.contains(fx))
+            .filter(|(fx, client)| client.subscribed && !listed.contains(fx))
             .map(|(fx, client)| (&*client.id, *fx))
             .collect();
         others.sort_unstable();

@@ -12,8 +12,8 @@ use super::Sight;
 use crate::core::{FrameworkId, State};
 use crate::process::MasterProcess;
 
-/// How many (framework, role, agent) are looked at for one answer, if more than one (framework, role) is asked for: the
-/// master decides nothing else meanwhile.
+/// How many steps one answer may take if more than one (framework, role) is asked for, each of which takes as many as there
+/// are agents, or roles, or frameworks in one role: the master decides nothing else meanwhile.
 const MAX_LOOKS: usize = 50_000;
 
 /// What is asked.
@@ -107,7 +107,7 @@ impl MasterProcess {
             frameworks: Vec::new(),
             omitted: 0,
         };
-        let mut room = (MAX_LOOKS / found.outlook.agents.max(1)).max(1);
+        let mut room = (MAX_LOOKS / found.outlook.breadth.max(1)).max(1);
         for id in frameworks {
             let asked = |name: &str| sight.role(name) && role.is_none_or(|role| role == name);
             let mut roles = explainer.roles_of(&id);

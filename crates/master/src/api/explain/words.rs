@@ -325,6 +325,7 @@ mod tests {
             outlook: Outlook {
                 hold: None,
                 agents: 1,
+                breadth: 1,
                 required_headroom: Quantities::parse("cpus:10").unwrap(),
                 available_headroom: Quantities::parse("cpus:4").unwrap(),
             },
