@@ -113,7 +113,7 @@ impl MasterProcess {
             return Err(format!(
                 "Failed to parse remove quota request for path '{path}': expected 3 tokens, found {tokens} tokens"
             ));
-        };
+        }
         let listed = self.core.config().roles.as_ref();
         if listed.is_some_and(|roles| !roles.contains(role)) {
             return Err(format!(
