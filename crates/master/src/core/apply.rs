@@ -34,6 +34,9 @@ pub enum Unfit {
         agent: String,
         fault: String,
     },
+    /// 400, for UNRESERVE and DESTROY. Compat: the agent is not named.
+    #[error("Invalid {operation} operation: {fault}")]
+    InvalidThere { operation: &'static str, fault: String },
 }
 
 impl Master {
@@ -164,10 +167,17 @@ impl Master {
             framework: None,
             principal,
         };
-        let invalid = |fault: String| Unfit::Invalid {
-            operation: operation.r#type().as_str_name(),
-            agent: shown(agent),
-            fault,
+        let kind = operation.r#type();
+        let invalid = |fault: String| match kind {
+            Type::Unreserve | Type::Destroy => Unfit::InvalidThere {
+                operation: kind.as_str_name(),
+                fault,
+            },
+            _ => Unfit::Invalid {
+                operation: kind.as_str_name(),
+                agent: shown(agent),
+                fault,
+            },
         };
         validate(&operation, context).map_err(invalid)?;
         operation::of(&operation, &agent.total)

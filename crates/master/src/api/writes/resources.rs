@@ -13,7 +13,8 @@ pub(super) fn flaw(call: &Call, state: &State) -> Option<Response> {
     let (id, resources) = match call.r#type() {
         Type::ReserveResources => {
             let call = call.reserve_resources.as_ref()?;
-            (&call.agent_id, &*call.resources)
+            let fault = call.resources.iter().chain(&call.source).find_map(malformed);
+            return unknown_agent(&call.agent_id.value, state).or_else(|| fault.map(Response::bad_request));
         }
         Type::UnreserveResources => {
             let call = call.unreserve_resources.as_ref()?;
@@ -29,7 +30,9 @@ pub(super) fn flaw(call: &Call, state: &State) -> Option<Response> {
         }
         Type::GrowVolume => {
             let call = call.grow_volume.as_ref()?;
-            (call.agent_id.as_ref()?, slice::from_ref(&call.volume))
+            let fault = malformed(&call.volume).or_else(|| malformed(&call.addition));
+            let agent = &call.agent_id.as_ref()?.value;
+            return unknown_agent(agent, state).or_else(|| fault.map(Response::bad_request));
         }
         Type::ShrinkVolume => {
             let call = call.shrink_volume.as_ref()?;
