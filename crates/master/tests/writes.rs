@@ -386,13 +386,6 @@ const OLD: &[OldRow] = &[
         "Failed to remove quota for path '/master/quota/a/b': Role 'a/b' has no quota set",
     ),
     (
-        "DELETE",
-        "/quota/a/",
-        "",
-        400,
-        "Failed to remove quota for path '/master/quota/a/': Role 'a/' has no quota set",
-    ),
-    (
         "POST",
         "/unreserve",
         "slaveId=a&resources=x%2",

@@ -211,7 +211,7 @@ fn older_form_is_upgraded() {
         ..scalar("cpus", 1.0)
     };
     let read_back = read(&[dynamic]);
-    assert_eq!(read_back.to_string(), "cpus(reservations: [(DYNAMIC,eng)]):1");
+    assert_eq!(read_back.to_string(), "cpus(reservations: [(DYNAMIC,eng,ops)]):1");
     let down = read_back.to_proto_pre_refinement().unwrap();
     assert_eq!(
         (down[0].role.as_deref(), &down[0].reservation),
@@ -333,14 +333,14 @@ fn reserve_and_unreserve() {
     let reserve = operation::reserve(&Resources::new(), &part).unwrap();
     assert_eq!(
         applied(&total, &reserve),
-        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,eng)]):1"
+        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,eng,ops)]):1"
     );
     let refined = read(&[reserved(scalar("cpus", 1.0), &["eng", "eng/dev"])]);
     let after = total.apply(&reserve).unwrap();
     let refine = operation::reserve(&Resources::new(), &refined).unwrap();
     assert_eq!(
         applied(&after, &refine),
-        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,eng),(DYNAMIC,eng/dev)]):1"
+        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,eng,ops),(DYNAMIC,eng/dev,ops)]):1"
     );
     let back = operation::unreserve(&refined).unwrap();
     assert_eq!(after.apply(&refine).unwrap().apply(&back).unwrap(), after);
@@ -356,7 +356,7 @@ fn reserve_and_unreserve() {
     let moved = operation::reserve(&part, &read(&[reserved(scalar("cpus", 1.0), &["ops"])])).unwrap();
     assert_eq!(
         applied(&after, &moved),
-        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,ops)]):1"
+        "cpus:3; mem:8; cpus(reservations: [(DYNAMIC,ops,ops)]):1"
     );
 }
 
@@ -368,7 +368,7 @@ fn create_and_destroy() {
     let after = total.apply(&create).unwrap();
     assert_eq!(
         after.to_string(),
-        "disk(reservations: [(DYNAMIC,eng)]):6; disk(reservations: [(DYNAMIC,eng)])[v]:4"
+        "disk(reservations: [(DYNAMIC,eng,ops)]):6; disk(reservations: [(DYNAMIC,eng,ops)])[v]:4"
     );
     let destroy = operation::destroy(&volume, &after).unwrap();
     assert_eq!(after.apply(&destroy).unwrap(), total);
@@ -394,12 +394,12 @@ fn grow_and_shrink() {
     let grow = operation::grow_volume(&volume, &more).unwrap();
     assert_eq!(
         grow.converted.to_string(),
-        "disk(reservations: [(DYNAMIC,eng)])[v]:6"
+        "disk(reservations: [(DYNAMIC,eng,ops)])[v]:6"
     );
     let shrink = operation::shrink_volume(&volume, Scalar::units(1)).unwrap();
     assert_eq!(
         shrink.converted.to_string(),
-        "disk(reservations: [(DYNAMIC,eng)])[v]:3; disk(reservations: [(DYNAMIC,eng)]):1"
+        "disk(reservations: [(DYNAMIC,eng,ops)])[v]:3; disk(reservations: [(DYNAMIC,eng,ops)]):1"
     );
     assert!(
         operation::shrink_volume(&volume, Scalar::units(4)).is_err(),

@@ -29,8 +29,17 @@ pub(super) struct Basket {
     pub(super) role: Arc<str>,
     /// What no operation has used yet, and what operations have made.
     pub(super) left: Resources,
+    /// What is shared, be it in use by tasks of this call already: further ones may use it, too.
+    pub(super) shared: Resources,
     /// Volumes of another size and disk that became free; no operation of this call can use them.
     pub(super) resized: Resources,
+}
+
+impl Basket {
+    /// What a task may use.
+    pub(super) fn available(&self) -> Resources {
+        self.left.nonshared() + &self.shared
+    }
 }
 
 impl Master {
@@ -50,6 +59,7 @@ impl Master {
                     framework: framework.clone(),
                     agent,
                     role,
+                    shared: left.shared(),
                     left,
                     resized: Resources::new(),
                 };

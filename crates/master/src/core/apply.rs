@@ -67,6 +67,10 @@ impl Master {
         basket.left -= &conversion.consumed;
         match operation.r#type() {
             Type::GrowVolume | Type::ShrinkVolume => basket.resized += &conversion.converted,
+            Type::Create | Type::Destroy => {
+                basket.left += &conversion.converted;
+                basket.shared = basket.left.shared();
+            }
             _ => basket.left += &conversion.converted,
         }
         let (framework, agent) = (basket.framework.clone(), basket.agent.clone());

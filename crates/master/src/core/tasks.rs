@@ -36,10 +36,11 @@ impl Master {
             ) else {
                 return;
             };
+            let available = basket.available();
             let context = Context {
                 framework,
                 agent,
-                available: &basket.left,
+                available: &available,
             };
             if let Err(fault) = self.check_task_allowed(&task, &framework.info) {
                 let cause = Cause::new(TaskState::TaskError, Reason::TaskUnauthorized, fault);
@@ -63,6 +64,7 @@ impl Master {
         needs: validation::task::Needs,
         out: &mut Vec<Output>,
     ) {
+        self.share(basket, &needs);
         basket.left -= &needs.resources;
         let launch_executor = needs.executor.is_some() || task.executor.is_none();
         if let (Some(resources), Some(info)) = (needs.executor, &task.executor) {
@@ -87,6 +89,20 @@ impl Master {
             downgrade_task(&mut message.task);
         }
         send(&agent.pid, AgentBound::RunTask(message), out);
+    }
+
+    /// Has the framework hold further copies of what is shared, if a task needs more of them than are left.
+    fn share(&mut self, basket: &mut Basket, needs: &validation::task::Needs) {
+        let mut wanted = needs.resources.shared();
+        if let Some(executor) = &needs.executor {
+            wanted += &executor.shared();
+        }
+        let further = &wanted - &basket.left.shared();
+        if !further.is_empty() {
+            self.allocator
+                .assign(&basket.framework, &basket.agent, &further, self.now);
+            basket.left += &further;
+        }
     }
 
     pub(super) fn launch_group(

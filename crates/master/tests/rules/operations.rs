@@ -4,8 +4,10 @@
 
 use proto::v1::OperationState;
 use proto::v1::offer::Operation;
-use proto::v1::offer::operation::{Create, Destroy, GrowVolume, Reserve, ShrinkVolume, Type, Unreserve};
-use proto::v1::resource::{ReservationInfo, SharedInfo, reservation_info};
+use proto::v1::offer::operation::{
+    Create, CreateDisk, Destroy, GrowVolume, Reserve, ShrinkVolume, Type, Unreserve,
+};
+use proto::v1::resource::{ReservationInfo, SharedInfo, disk_info, reservation_info};
 use proto::v1::scheduler::{Call, call};
 use proto::v1::{self, value};
 
@@ -315,7 +317,20 @@ fn an_operation_that_breaks_a_rule_is_told_which() {
             "a disk is made by a resource provider",
             Vec::new(),
             of(Type::CreateDisk),
-            "'source' is not managed by a resource provider",
+            "A CREATE_DISK offer operation must have the Offer.Operation.create_disk field set.",
+        ),
+        (
+            "and only by one",
+            Vec::new(),
+            Operation {
+                create_disk: Some(CreateDisk {
+                    source: reserved("disk", 1.0),
+                    target_type: disk_info::source::Type::Mount as i32,
+                    target_profile: None,
+                }),
+                ..of(Type::CreateDisk)
+            },
+            "'source' is not managed by a resource provider; on agent ",
         ),
     ];
     for (rule, before, operation, text) in rows {

@@ -251,6 +251,39 @@ fn each_operation_of_a_call_sees_what_those_before_it_made() {
     assert!(text.ends_with("Persistent volumes in use"), "{text}");
 }
 
+/// There is one copy on offer, and each task gets its own.
+#[test]
+fn tasks_of_one_call_share_a_volume() {
+    let (mut bench, agent, framework) = Bench::ready();
+    let mut shared = volume(64, "v");
+    shared.shared = Some(v1::resource::SharedInfo::default());
+    let task = |id| {
+        let mut task = command_task(id, &agent);
+        task.resources.push(shared.clone());
+        task
+    };
+    let launches = launch(vec![task("one"), task("two")]);
+    bench.convert(
+        &framework,
+        vec![
+            reserve(reserved("disk:100")),
+            create(shared.clone()),
+            launches,
+            launch(vec![task("three")]),
+        ],
+    );
+    for id in ["one", "two", "three"] {
+        assert_eq!(
+            bench.state_of(&framework, id),
+            Some(TaskState::TaskStaging),
+            "{id}"
+        );
+    }
+    let used = &bench.master.state().agents[&agent].used[&framework];
+    assert_eq!(used.shared().iter().map(|entry| entry.copies()).sum::<u32>(), 3);
+    assert_eq!(bench.master.allocator().held(&framework, &agent), Some(used));
+}
+
 #[test]
 fn a_resized_volume_is_offered_anew_and_not_usable_in_the_same_call() {
     let (mut bench, agent, framework) = Bench::ready();

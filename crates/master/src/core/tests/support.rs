@@ -381,7 +381,12 @@ pub(super) fn reregistration(
 /// MULTI_ROLE, PARTITION_AWARE and RESERVATION_REFINEMENT; checkpoints; may be away for a minute.
 pub(super) fn framework_info() -> v1::FrameworkInfo {
     use framework_info::capability::Type;
-    let capabilities = [Type::MultiRole, Type::PartitionAware, Type::ReservationRefinement];
+    let capabilities = [
+        Type::MultiRole,
+        Type::PartitionAware,
+        Type::ReservationRefinement,
+        Type::SharedResources,
+    ];
     v1::FrameworkInfo {
         user: "root".to_owned(),
         name: "probe".to_owned(),

@@ -113,6 +113,9 @@ impl Framework {
             let offers = event["offers"]["offers"].as_array().cloned().unwrap_or_default();
             let mut found = None;
             for offer in offers {
+                if !self.stands(&offer) {
+                    continue;
+                }
                 if found.is_none() && fits(&offer) {
                     found = Some(offer);
                 } else {
@@ -124,6 +127,16 @@ impl Framework {
                 return offer;
             }
         }
+    }
+
+    /// Whether an offer has not been rescinded meanwhile.
+    fn stands(&self, offer: &Value) -> bool {
+        let state = http::get(self.to, "/state").expect("the master answers").json();
+        let frameworks = state["frameworks"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut offers = frameworks
+            .iter()
+            .flat_map(|framework| framework["offers"].as_array().map_or(&[][..], Vec::as_slice));
+        offers.any(|standing| standing["id"] == offer["id"]["value"])
     }
 
     /// Accepts an offer; what is left of it comes again with the next batch.
