@@ -378,7 +378,7 @@ pub(super) fn reregistration(
     }
 }
 
-/// MULTI_ROLE, PARTITION_AWARE and RESERVATION_REFINEMENT; checkpoints; may be away for a minute.
+/// MULTI_ROLE, PARTITION_AWARE, RESERVATION_REFINEMENT and SHARED_RESOURCES; checkpoints; may be away for a minute.
 pub(super) fn framework_info() -> v1::FrameworkInfo {
     use framework_info::capability::Type;
     let capabilities = [
