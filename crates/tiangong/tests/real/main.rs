@@ -3,9 +3,6 @@
 #![allow(unreachable_pub, reason = "shared between the modules of one test binary")]
 #![allow(clippy::print_stdout, reason = "a test says what it lacks and what it saw")]
 
-#[path = "../../../zookeeper/tests/support/mod.rs"]
-#[expect(dead_code, reason = "other suites use the rest")]
-
 mod bad_input;
 mod bench;
 mod conformance;
@@ -24,4 +21,6 @@ mod security;
 mod signals;
 mod support;
 mod tls;
+#[path = "../../../zookeeper/tests/support/mod.rs"]
+#[expect(dead_code, reason = "other suites use the rest")]
 mod zookeeper;
