@@ -7,6 +7,7 @@
 mod support;
 
 mod authorization;
+mod bounds;
 mod cluster;
 mod nameless;
 mod shapes;

@@ -12,8 +12,11 @@ use proto::v1::maintenance::{ClusterStatus, Schedule, cluster_status::DrainingMa
 use proto::v1::master::Call;
 use proto::{json, v1};
 
-use crate::core::{MachineKey, Maintenance, OperatorAction, State};
+use crate::core::{MachineKey, Maintenance, OperatorAction, State, validation};
 use crate::process::MasterProcess;
+
+/// The longest name of a machine, in bytes: longer than any that can be looked up.
+const LONGEST_HOSTNAME: usize = 255;
 
 impl MasterProcess {
     /// UPDATE_MAINTENANCE_SCHEDULE, START_MAINTENANCE and STOP_MAINTENANCE: checked, then stored.
@@ -102,6 +105,9 @@ fn flaw(call: &Call, state: &State) -> Option<String> {
 
 /// What is wrong with a schedule.
 fn schedule(schedule: &Schedule, state: &State) -> Option<String> {
+    if let Err(fault) = validation::entry("A schedule", schedule) {
+        return Some(fault);
+    }
     let mut seen = BTreeSet::new();
     let windows = schedule.windows.iter();
     let fault = windows.clone().find_map(|window| of_window(window, &mut seen));
@@ -137,6 +143,13 @@ fn of_window(window: &v1::maintenance::Window, seen: &mut BTreeSet<MachineKey>) 
 fn of_machine(machine: &v1::MachineId, seen: &mut BTreeSet<MachineKey>) -> Option<String> {
     if machine.hostname().is_empty() && machine.ip().is_empty() {
         return Some("Both 'hostname' and 'ip' for a machine are empty".to_owned());
+    }
+    // It stands in a key of the registry.
+    let length = machine.hostname().len();
+    if length > LONGEST_HOSTNAME {
+        return Some(format!(
+            "A hostname of {length} bytes is longer than {LONGEST_HOSTNAME}"
+        ));
     }
     if !machine.ip().is_empty() && machine.ip().parse::<Ipv4Addr>().is_err() {
         return Some(format!("Failed to parse IPv4: {}", machine.ip()));

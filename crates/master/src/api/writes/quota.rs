@@ -56,7 +56,10 @@ fn flaw(call: &Call, core: &Master) -> Option<String> {
         Type::UpdateQuota => {
             let update = call.update_quota.as_ref()?;
             let configs = &update.quota_configs;
-            let lasting = configs.iter().find_map(|quota| of_config(quota, config));
+            let large = configs
+                .iter()
+                .find_map(|quota| validation::entry("A quota", quota).err());
+            let lasting = large.or_else(|| configs.iter().find_map(|quota| of_config(quota, config)));
             lasting.or_else(|| {
                 if update.force() {
                     None
@@ -147,6 +150,9 @@ pub(in crate::api) fn remove(role: &str, state: &State) -> Option<String> {
 
 /// What is wrong with a quota in the old form.
 fn of_request(request: &QuotaRequest, state: &State, config: &Config) -> Option<String> {
+    if let Err(fault) = validation::entry("A quota", request) {
+        return Some(fault);
+    }
     if let Some(fault) = request.guarantee.iter().find_map(malformed) {
         return Some(format!(
             "Failed to validate set quota request: QuotaInfo with invalid resource: {fault}"

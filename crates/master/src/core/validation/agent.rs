@@ -66,6 +66,7 @@ pub fn reregistration(config: &Config, message: &ReregisterSlaveMessage) -> Resu
 }
 
 fn info(config: &Config, info: &AgentInfo, checkpointed: &[Resource]) -> Result<(), Invalid> {
+    super::entry("a description", info)?;
     resources(&info.resources)?;
     resources(checkpointed)?;
     if !checkpointed.is_empty() && !info.checkpoint() {

@@ -15,3 +15,16 @@ pub mod role;
 pub mod task;
 
 pub use ::validation::{Invalid, command, container, id};
+
+/// The most bytes that one entry of the registry may have, encoded: 16 MB. The store takes more; what a peer says must
+/// never be more than it takes, for a master that cannot write its registry has to end.
+pub const LARGEST_ENTRY: usize = 16 << 20;
+
+/// Checks that a message fits into an entry of the registry; `what` it is.
+pub fn entry(what: &str, message: &impl proto::Message) -> Result<(), Invalid> {
+    let size = message.encoded_len();
+    if size > LARGEST_ENTRY {
+        return Err(format!("{what} of {size} bytes is larger than {LARGEST_ENTRY}"));
+    }
+    Ok(())
+}

@@ -4,8 +4,18 @@ use resources::role::{self, Flaw};
 
 use super::Invalid;
 
-/// The rules are those of [`resources::role::validate`]; this puts the flaw in words.
+/// The longest name, in bytes: names stand in keys of the registry and in names of metrics.
+pub const LONGEST: usize = 1024;
+
+/// The rules are those of [`resources::role::validate`]; this puts the flaw in words. A name longer than [`LONGEST`] is
+/// refused as well.
 pub fn validate(name: &str) -> Result<(), Invalid> {
+    if name.len() > LONGEST {
+        return Err(format!(
+            "A role name of {} bytes is longer than {LONGEST}",
+            name.len()
+        ));
+    }
     let Err(flaw) = role::validate(name) else {
         return Ok(());
     };
@@ -57,6 +67,11 @@ mod tests {
     fn role_names() {
         check("*", None);
         check("eng/dev", None);
+        check(&"r".repeat(1024), None);
+        check(
+            &"r".repeat(1025),
+            Some("A role name of 1025 bytes is longer than 1024"),
+        );
         check(
             "a b",
             Some("Role component 'a b' is invalid because it contains backspace or whitespace"),
