@@ -10,4 +10,5 @@ mod authorization;
 mod bounds;
 mod cluster;
 mod nameless;
+mod recorded;
 mod shapes;
