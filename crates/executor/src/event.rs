@@ -80,3 +80,53 @@ impl Event {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use recordio::{Decoder, Limits};
+
+    use super::*;
+
+    /// What is in the chunks of a recorded stream.
+    fn body() -> Bytes {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/captured/events.bin");
+        let recorded = std::fs::read(path).unwrap();
+        let mut rest = recorded.as_slice();
+        let mut body = Vec::new();
+        while !rest.is_empty() {
+            let end = rest.windows(2).position(|pair| pair == b"\r\n").unwrap();
+            let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+            body.extend_from_slice(&rest[end + 2..end + 2 + length]);
+            rest = &rest[end + 2 + length + 2..];
+        }
+        body.into()
+    }
+
+    /// What a real agent told a real executor: five tasks, two updates of each, and the end.
+    #[test]
+    fn the_events_of_a_recorded_agent_are_understood() {
+        let mut body = body();
+        let mut decoder = Decoder::new(Limits::default());
+        let mut launched = Vec::new();
+        let mut acknowledged = Vec::new();
+        let mut others = Vec::new();
+        while let Some(record) = decoder.decode(&mut body).unwrap() {
+            let wire: Wire = proto::decode(record).unwrap();
+            match Event::from_wire(wire).unwrap() {
+                Event::Launch(task) => launched.push(task.task_id.value),
+                Event::Acknowledged { task_id, .. } => acknowledged.push(task_id.value),
+                other => others.push(other),
+            }
+        }
+        decoder.finish().unwrap();
+        assert_eq!(launched, ["0", "1", "2", "3", "4"]);
+        acknowledged.sort();
+        assert_eq!(acknowledged, ["0", "0", "1", "1", "2", "2", "3", "3", "4", "4"]);
+        let [Event::Subscribed(subscribed), Event::Shutdown] = &others[..] else {
+            panic!("{others:?}")
+        };
+        assert_eq!(subscribed.executor_info.executor_id.value, "default");
+        assert_eq!(subscribed.agent_info.hostname, "localhost");
+        assert!(subscribed.container_id.is_some());
+    }
+}

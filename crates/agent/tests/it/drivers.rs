@@ -51,6 +51,7 @@ pub(crate) fn sent(out: &[Output]) -> Vec<(String, Message)> {
         Sent::RegisterSlave(sent) => message(&**sent),
         Sent::UpdateSlave(sent) => message(&**sent),
         Sent::PongSlave(sent) => message(sent),
+        Sent::UnregisterSlave(sent) => message(sent),
         Sent::UpdateOperationStatus(sent) => message(&**sent),
         Sent::StatusUpdate(sent) => message(&**sent),
         Sent::ExitedExecutor(sent) => message(sent),

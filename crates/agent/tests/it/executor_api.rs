@@ -191,6 +191,42 @@ async fn each_rule_has_its_status_and_its_text() {
             flaw("Expecting 'http' to be set for HTTP check's status"),
         ),
         (
+            "a check of a command without its part",
+            http(
+                "POST",
+                JSON,
+                &update(json!({"check_status": {"type": "COMMAND"}})).to_string(),
+            ),
+            400,
+            flaw("Expecting 'command' to be set for COMMAND check's status"),
+        ),
+        (
+            "a check of a port without its part",
+            http(
+                "POST",
+                JSON,
+                &update(json!({"check_status": {"type": "TCP"}})).to_string(),
+            ),
+            400,
+            flaw("Expecting 'tcp' to be set for TCP check's status"),
+        ),
+        (
+            "no executor",
+            http(
+                "POST",
+                JSON,
+                r#"{"type": "HEARTBEAT", "framework_id": {"value": "f"}}"#,
+            ),
+            400,
+            "Failed to convert JSON into Call protobuf: Missing required fields: executor_id".to_owned(),
+        ),
+        (
+            "no protobuf",
+            http("POST", "Content-Type: application/x-protobuf\r\n", "\u{1}\u{1}"),
+            400,
+            "Failed to parse body into Call protobuf".to_owned(),
+        ),
+        (
             "an unknown framework",
             http("POST", JSON, &foreign.to_string()),
             400,

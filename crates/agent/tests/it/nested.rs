@@ -2,6 +2,10 @@
 
 use agent::Server;
 use bytes::{Bytes, BytesMut};
+use proto::v1::agent::call::{AttachContainerInput, Type as CallType, attach_container_input};
+use proto::v1::agent::process_io::{Data, Type as IoType, data};
+use proto::v1::agent::{Call, ProcessIo};
+use proto::{ContentType, v1};
 use recordio::{Decoder, Limits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -197,13 +201,18 @@ impl Stream {
     }
 
     /// The next record of the chunked body; none at its end.
-    async fn next(&mut self) -> Option<Value> {
+    async fn record(&mut self) -> Option<Bytes> {
         loop {
             if let Some(record) = self.decoder.decode(&mut self.body).unwrap() {
-                return Some(serde_json::from_slice(&record).unwrap());
+                return Some(record);
             }
             self.body = self.chunk().await?;
         }
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        let record = self.record().await?;
+        Some(serde_json::from_slice(&record).unwrap())
     }
 
     async fn chunk(&mut self) -> Option<Bytes> {
@@ -298,4 +307,118 @@ async fn a_session_shows_its_output_takes_input_and_ends_with_its_reader() {
         }
     })
     .await;
+}
+
+/// A chunk with a record in it.
+fn framed(kind: ContentType, call: &Call) -> Vec<u8> {
+    let message = kind.encode(call);
+    let mut chunk = format!("{}\n", message.len()).into_bytes();
+    chunk.extend_from_slice(&message);
+    let mut framed = format!("{:x}\r\n", chunk.len()).into_bytes();
+    framed.extend_from_slice(&chunk);
+    framed.extend_from_slice(b"\r\n");
+    framed
+}
+
+fn attached(part: AttachContainerInput) -> Call {
+    Call {
+        r#type: Some(CallType::AttachContainerInput as i32),
+        attach_container_input: Some(part),
+        ..Call::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_in_the_encoding_that_was_asked_for_with_either_content_type() {
+    let (cluster, server, _) = started().await;
+    let root = cluster.containers.only();
+    let (json_type, protobuf_type) = ("application/json", "application/x-protobuf");
+    for (number, typed_in, accept, shown_as, kind) in [
+        (
+            0,
+            ContentType::Json,
+            "Accept: application/recordio\r\n".to_owned(),
+            "application/recordio",
+            ContentType::Json,
+        ),
+        (
+            1,
+            ContentType::Protobuf,
+            format!("Accept: application/recordio\r\nMessage-Accept: {protobuf_type}\r\n"),
+            "application/recordio",
+            ContentType::Protobuf,
+        ),
+        (
+            2,
+            ContentType::Protobuf,
+            format!("Accept: {protobuf_type}\r\n"),
+            protobuf_type,
+            ContentType::Protobuf,
+        ),
+        (3, ContentType::Json, String::new(), json_type, ContentType::Json),
+    ] {
+        let id = v1::ContainerId {
+            value: format!("child-{number}"),
+            parent: Some(Box::new(v1::ContainerId {
+                value: root.clone(),
+                parent: None,
+            })),
+        };
+        let launch = json!({"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": {
+            "container_id": {"value": id.value, "parent": {"value": root}}, "command": {"value": "cat"},
+        }});
+        let mut session = Stream::open(&server, &accept, &launch).await;
+        let head = session.head.to_ascii_lowercase();
+        assert!(
+            head.contains(&format!("\r\ncontent-type: {shown_as}\r\n")),
+            "{number}: {head}"
+        );
+        let within = head.contains(&format!("message-content-type: {kind}"));
+        assert_eq!(within, shown_as == "application/recordio", "{number}: {head}");
+
+        let head = INPUT.replace(
+            "Message-Content-Type: application/json",
+            &format!("Message-Content-Type: {typed_in}"),
+        );
+        // A peer that vanishes in the middle of a record is none that has said anything.
+        let mut cut = TcpStream::connect(server.address()).await.unwrap();
+        let first = framed(
+            typed_in,
+            &attached(AttachContainerInput {
+                r#type: Some(attach_container_input::Type::ContainerId as i32),
+                container_id: Some(id.clone()),
+                process_io: None,
+            }),
+        );
+        cut.write_all(head.as_bytes()).await.unwrap();
+        cut.write_all(&first[..first.len() / 2]).await.unwrap();
+        drop(cut);
+
+        let mut typed = TcpStream::connect(server.address()).await.unwrap();
+        typed.write_all(head.as_bytes()).await.unwrap();
+        typed.write_all(&first).await.unwrap();
+        let io = ProcessIo {
+            r#type: Some(IoType::Data as i32),
+            data: Some(Data {
+                r#type: Some(data::Type::Stdin as i32),
+                data: Some(Bytes::from_static(b"\xff\0hi")),
+            }),
+            control: None,
+        };
+        let call = attached(AttachContainerInput {
+            r#type: Some(attach_container_input::Type::ProcessIo as i32),
+            container_id: None,
+            process_io: Some(io),
+        });
+        typed.write_all(&framed(typed_in, &call)).await.unwrap();
+        let echo = loop {
+            let record = session.record().await.unwrap();
+            let record: ProcessIo = kind.decode(record).unwrap();
+            if let Some(data) = record.data {
+                break data;
+            }
+        };
+        assert_eq!(echo.r#type(), data::Type::Stdout, "{number}");
+        assert_eq!(echo.data.as_deref(), Some(&b"\xff\0hi"[..]), "{number}");
+    }
 }

@@ -393,4 +393,9 @@ fn the_agent_answers_a_recorded_master_and_its_executors_as_the_recorded_one_did
     let missing: Vec<_> = theirs.difference(&ours).collect();
     let beyond: Vec<_> = ours.difference(&theirs).collect();
     assert_eq!((missing, beyond), (Vec::new(), Vec::new()));
+
+    // Told to leave, it says so before it goes.
+    let out = session.bench.step(Input::Shutdown { unregister: true });
+    let last: Vec<_> = sent(&out).into_iter().map(|(_, message)| message).collect();
+    assert_eq!(last, messages("session-unregister"));
 }
