@@ -17,6 +17,8 @@ use crate::process::{AgentProcess, chain};
 
 /// The signal of a kill that names none: SIGKILL.
 const SIGKILL: i32 = 9;
+/// The highest number that a signal can have.
+const MAX_SIGNAL: i32 = 64;
 
 /// What all three calls that launch a container ask for.
 pub(super) struct Launch {
@@ -132,8 +134,18 @@ impl AgentProcess {
     /// Sends a signal to a container.
     pub(super) fn kill_container(&self, id: v1::ContainerId, signal: Option<i32>) -> Reply {
         let containerizer = Arc::clone(&self.containerizer);
+        let signal = signal.unwrap_or(SIGKILL);
         Reply::later(async move {
-            match containerizer.kill(&id, signal.unwrap_or(SIGKILL)).await {
+            let outcome = if (1..=MAX_SIGNAL).contains(&signal) {
+                containerizer.kill(&id, signal).await
+            } else {
+                containerizer.status(&id).await.map(drop)
+            };
+            match outcome {
+                // Compat: as with kill(2), 0 only asks whether it is there.
+                Ok(()) if !(0..=MAX_SIGNAL).contains(&signal) => {
+                    Response::internal_error("Unable to send signal to container: Invalid argument")
+                }
                 Ok(()) => Response::ok(),
                 Err(Error::UnknownContainer(_)) => {
                     let text = format!(

@@ -729,3 +729,36 @@ async fn endpoints_take_any_method_and_wrap_for_jsonp() {
     }
     check(&server, "/health", http("GET", "/health", "", ""), 200, Some("")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_sends_the_signal_that_it_names_if_there_is_such_a_signal() {
+    let (cluster, server, child) = started().await;
+    let launch = json!({"container_id": child, "command": {"value": "cat"}});
+    assert_eq!(call(&server, "LAUNCH_CONTAINER", launch).await.status, 200);
+    let key = format!("{}.child", cluster.containers.only());
+    for (signal, status, text) in [
+        (0, 200, ""),
+        (65, 500, "Unable to send signal to container: Invalid argument"),
+        (-1, 500, "Unable to send signal to container: Invalid argument"),
+    ] {
+        let answer = call(
+            &server,
+            "KILL_CONTAINER",
+            json!({"container_id": child, "signal": signal}),
+        )
+        .await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, text), "{signal}");
+        assert!(!cluster.containers.ended(&key), "{signal}");
+    }
+    for signal in [0, 9, 65] {
+        let nobody = json!({"container_id": {"value": "nobody"}, "signal": signal});
+        let answer = call(&server, "KILL_CONTAINER", nobody).await;
+        let text = "Container 'nobody' cannot be found (or is already killed)";
+        assert_eq!((answer.status, answer.body.as_str()), (404, text), "{signal}");
+    }
+    // SIGKILL, if it names none.
+    let killed = call(&server, "KILL_CONTAINER", json!({"container_id": child})).await;
+    assert_eq!(killed.status, 200);
+    let waited = call(&server, "WAIT_CONTAINER", json!({"container_id": child})).await;
+    assert!(waited.body.contains("\"exit_status\":9"), "{}", waited.body);
+}

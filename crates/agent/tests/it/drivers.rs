@@ -64,7 +64,7 @@ pub(crate) fn sent(out: &[Output]) -> Vec<(String, Message)> {
         Sent::KillTask(sent) => message(sent),
         Sent::StatusUpdateAcknowledgement(sent) => message(sent),
         Sent::FrameworkToExecutor(sent) => message(sent),
-        other => panic!("{other:?}"),
+        Sent::ReregisterSlave(_) => panic!("{sent:?}"),
     };
     out.iter()
         .filter_map(|output| match output {

@@ -148,6 +148,8 @@ async fn sandboxes_of_ended_containers_are_collected_if_so_configured() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_about_a_nested_container_tells_its_pid() {
     let (mut cluster, server, child) = started().await;
+    let launch = json!({"container_id": child, "command": {"value": "true"}});
+    assert_eq!(call(&server, "LAUNCH_CONTAINER", launch).await.status, 200);
     let mut events = crate::server::Events::subscribe(&server, json!({})).await;
     assert_eq!(events.next().await["type"], "SUBSCRIBED");
     assert_eq!(events.next().await["type"], "LAUNCH");
