@@ -48,6 +48,9 @@ mod core;
 pub mod default;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod link;
 mod status;

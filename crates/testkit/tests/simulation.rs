@@ -38,7 +38,10 @@ fn is_found(plant: Plant, invariants: &[&str]) {
 
 #[test]
 fn an_agent_that_does_not_wait_for_its_disk_is_found() {
-    is_found(Plant::AgentDoesNotWait, &["updates are on disk first"]);
+    is_found(
+        Plant::AgentDoesNotWait,
+        &["updates are on disk first", "operations are on disk first"],
+    );
 }
 
 #[test]
@@ -60,4 +63,35 @@ fn forged_updates_are_found() {
         Plant::UpdatesAreForged,
         &["updates are on disk first", "one terminal state"],
     );
+}
+
+#[test]
+fn a_disk_that_loses_reservations_is_found() {
+    is_found(Plant::DiskLosesReservations, &["quiet clusters agree"]);
+}
+
+#[test]
+fn a_second_end_of_an_operation_is_found() {
+    is_found(
+        Plant::OperationsAreForged,
+        &["operations have one end", "operations are on disk first"],
+    );
+}
+
+#[test]
+fn operations_that_agents_never_get_are_found() {
+    is_found(Plant::OperationsAreDropped, &["quiet clusters agree"]);
+}
+
+#[test]
+fn orders_that_are_not_kept_are_found() {
+    is_found(
+        Plant::OrdersAreNotKept,
+        &["the registry is written first", "quiet clusters agree"],
+    );
+}
+
+#[test]
+fn a_scheduler_that_is_not_told_of_its_rival_is_found() {
+    is_found(Plant::RivalsAreNotTold, &["quiet clusters agree", "convergence"]);
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use fuzz::{TARGETS, Target};
 
+/// How often an input that fails is run to make it shorter.
+const MAX_SHRINKS: usize = 20_000;
+
 struct Options {
     seconds: u64,
     seed: u64,
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         match smoke(target, options.seed, share) {
             Ok(inputs) => println!("{}: {inputs} inputs, seed {}", target.name, options.seed),
             Err(input) => {
+                let input = shrink(target, input);
                 let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
                 eprintln!("{}: failed with seed {} on {hex}", target.name, options.seed);
                 failed = true;
@@ -74,7 +78,12 @@ fn smoke(target: &Target, seed: u64, share: Duration) -> Result<usize, Vec<u8>> 
     let mut inputs = seeds.len();
     while processor_time() < end {
         for _ in 0..64 {
-            run(target, &mutate(&seeds, &mut random))?;
+            let input = if target.script && random.below(2) == 0 {
+                anew(&mut random)
+            } else {
+                mutate(&seeds, &mut random)
+            };
+            run(target, &input)?;
             inputs += 1;
         }
     }
@@ -83,6 +92,33 @@ fn smoke(target: &Target, seed: u64, share: Duration) -> Result<usize, Vec<u8>> 
 
 fn run(target: &Target, input: &[u8]) -> Result<(), Vec<u8>> {
     std::panic::catch_unwind(|| (target.run)(input)).map_err(|_| input.to_vec())
+}
+
+/// Takes parts out of an input as long as it fails without them.
+fn shrink(target: &Target, mut input: Vec<u8>) -> Vec<u8> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut length = input.len().div_ceil(2);
+    let mut tries = 0;
+    while length > 0 && tries < MAX_SHRINKS {
+        let before = input.len();
+        let mut at = 0;
+        while at < input.len() && tries < MAX_SHRINKS {
+            let mut shorter = input.clone();
+            shorter.drain(at..(at + length).min(input.len()));
+            tries += 1;
+            if run(target, &shorter).is_err() {
+                input = shorter;
+            } else {
+                at += length;
+            }
+        }
+        if input.len() == before {
+            length /= 2;
+        }
+    }
+    std::panic::set_hook(hook);
+    input
 }
 
 /// How long this thread has run, so that a busy machine does not shorten the search: as Linux counts it, elsewhere the
@@ -112,6 +148,21 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     paths
         .iter()
         .map(|path| std::fs::read(path).unwrap_or_default())
+        .collect()
+}
+
+/// Random bytes, of which small numbers are more frequent than others: they are kinds and indices.
+fn anew(random: &mut Random) -> Vec<u8> {
+    let length = 16 + random.below(2_000);
+    (0..length)
+        .map(|_| {
+            let number = random.next();
+            if number & 0x300 == 0 {
+                (number & 0x1f) as u8
+            } else {
+                number as u8
+            }
+        })
         .collect()
 }
 

@@ -16,7 +16,7 @@ use super::source::Source;
 const STEPS: usize = 300;
 
 pub(super) struct World {
-    agent: Agent,
+    pub(super) agent: Agent,
     now: Time,
     requests: u64,
     written: u64,
@@ -25,6 +25,10 @@ pub(super) struct World {
     pub(super) tasks: Vec<v1::TaskInfo>,
     updates: Vec<internal::StatusUpdate>,
     pub(super) over: bool,
+    /// The version of its resources that it told last.
+    pub(super) version: bytes::Bytes,
+    /// What it told of operations.
+    pub(super) operation_statuses: Vec<internal::UpdateOperationStatusMessage>,
 }
 
 /// The bytes are a script.
@@ -69,7 +73,7 @@ pub(super) fn agent_id() -> v1::AgentId {
     }
 }
 
-fn framework_id(number: usize) -> v1::FrameworkId {
+pub(super) fn framework_id(number: usize) -> v1::FrameworkId {
     v1::FrameworkId {
         value: format!("f{number}"),
     }
@@ -79,7 +83,7 @@ impl World {
     pub(super) fn new(source: &mut Source<'_>) -> Self {
         let info = v1::AgentInfo {
             hostname: "host".to_owned(),
-            resources: parse("cpus:4;mem:1024"),
+            resources: parse("cpus:4;mem:1024;disk:1024;ports:[31000-31010]"),
             checkpoint: Some(true),
             ..v1::AgentInfo::default()
         };
@@ -94,6 +98,8 @@ impl World {
             tasks: Vec::new(),
             updates: Vec::new(),
             over: false,
+            version: bytes::Bytes::new(),
+            operation_statuses: Vec::new(),
         };
         world.step(Input::Recovered(Box::default()));
         world.detect();
@@ -116,16 +122,7 @@ impl World {
             }
             Output::Send { message, after, .. } => {
                 self.check(after.map(|write| write.0));
-                if let Sent::StatusUpdate(message) = message {
-                    // What a real master would abort at.
-                    let pid = message.pid.as_deref().map(Upid::parse_or_empty);
-                    assert!(pid.is_some_and(|pid| pid.is_valid()), "an update has an address");
-                    assert!(
-                        message.update.status.uuid.is_some(),
-                        "an update has an id in its status"
-                    );
-                    self.updates.push(message.update);
-                }
+                self.sends(message);
             }
             Output::Event { after, .. } => self.check(after.map(|write| write.0)),
             Output::Launch {
@@ -142,6 +139,30 @@ impl World {
         }
     }
 
+    fn sends(&mut self, message: Sent) {
+        let version = match message {
+            Sent::StatusUpdate(message) => {
+                // What a real master would abort at.
+                let pid = message.pid.as_deref().map(Upid::parse_or_empty);
+                assert!(pid.is_some_and(|pid| pid.is_valid()), "an update has an address");
+                assert!(
+                    message.update.status.uuid.is_some(),
+                    "an update has an id in its status"
+                );
+                self.updates.push(message.update);
+                return;
+            }
+            Sent::UpdateOperationStatus(message) => return self.operation_statuses.push(*message),
+            Sent::RegisterSlave(message) => message.resource_version_uuid,
+            Sent::ReregisterSlave(message) => message.resource_version_uuid,
+            Sent::UpdateSlave(message) => message.resource_version_uuid,
+            _ => return,
+        };
+        if let Some(version) = version {
+            self.version = version.value;
+        }
+    }
+
     fn check(&self, after: Option<u64>) {
         assert!(
             after.unwrap_or(0) <= self.written,
@@ -149,7 +170,7 @@ impl World {
         );
     }
 
-    fn detect(&mut self) {
+    pub(super) fn detect(&mut self) {
         let info = v1::MasterInfo {
             id: "m".to_owned(),
             pid: Some(master().to_string()),
@@ -162,7 +183,7 @@ impl World {
         self.step(Input::Message { from, message });
     }
 
-    fn act(&mut self, source: &mut Source<'_>) {
+    pub(super) fn act(&mut self, source: &mut Source<'_>) {
         match source.below(16) {
             0 => self.pass(source),
             1 => self.detect(),

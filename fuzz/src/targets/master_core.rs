@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use master::core::{
     AgentBound, AgentMessage, Config, DriverBound, DriverMessage, FrameworkId, Input, Master, OperatorAction,
-    Output, RequestId, StreamId, WriteId,
+    Output, RegistryOperation, RequestId, StreamId, WriteId,
 };
 use process::{Time, Upid};
 use proto::v1::offer::{Operation, operation};
 use proto::v1::scheduler::{Call, call, event};
 use proto::{internal, v1};
 use resources::Resources;
+use storage::Registry;
 
 use super::source::Source;
 
@@ -22,17 +23,25 @@ const STEPS: usize = 300;
 const PEERS: usize = 4;
 
 /// A master and what the world knows of it.
-struct World {
-    master: Master,
-    now: Time,
-    writes: VecDeque<WriteId>,
+pub(super) struct World {
+    pub(super) master: Master,
+    pub(super) now: Time,
+    /// What is being stored, oldest first.
+    pub(super) writes: VecDeque<(WriteId, Vec<RegistryOperation>)>,
+    /// What the next leader would read.
+    pub(super) registry: Registry,
     streams: u64,
     requests: u64,
-    offers: Vec<v1::Offer>,
-    agents: Vec<(Upid, v1::AgentId)>,
-    frameworks: Vec<v1::FrameworkId>,
+    pub(super) offers: Vec<v1::Offer>,
+    pub(super) agents: Vec<(Upid, v1::AgentId)>,
+    pub(super) frameworks: Vec<v1::FrameworkId>,
     tasks: Vec<(Upid, v1::FrameworkId, v1::TaskInfo)>,
     launched: u32,
+    /// Operations that agents were sent.
+    pub(super) operations: Vec<(Upid, v1::AgentId, internal::ApplyOperationMessage)>,
+    /// What frameworks heard of their operations.
+    pub(super) statuses: Vec<v1::OperationStatus>,
+    pub(super) inverse_offers: Vec<v1::InverseOffer>,
 }
 
 /// The bytes are a script; after every step everything is recounted.
@@ -50,11 +59,11 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-fn upid(id: &str, host: u8, port: u16) -> Upid {
+pub(super) fn upid(id: &str, host: u8, port: u16) -> Upid {
     Upid::new(id, SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), port))
 }
 
-fn agent_upid(source: &mut Source<'_>) -> Upid {
+pub(super) fn agent_upid(source: &mut Source<'_>) -> Upid {
     let host = u8::try_from(source.below(PEERS)).unwrap_or(0);
     upid("slave(1)", 10 + host, 5051)
 }
@@ -71,7 +80,7 @@ fn parse(text: &str) -> Vec<v1::Resource> {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let info = v1::MasterInfo {
             id: "m".to_owned(),
             ..v1::MasterInfo::default()
@@ -80,6 +89,7 @@ impl World {
             master: Master::new(Config::new(info)),
             now: Time::from_secs(1_700_000_000),
             writes: VecDeque::new(),
+            registry: Registry::default(),
             streams: 0,
             requests: 0,
             offers: Vec::new(),
@@ -87,12 +97,27 @@ impl World {
             frameworks: Vec::new(),
             tasks: Vec::new(),
             launched: 0,
+            operations: Vec::new(),
+            statuses: Vec::new(),
+            inverse_offers: Vec::new(),
         };
         world.step(Input::Recovered(Box::default()));
         world
     }
 
-    fn step(&mut self, input: Input) {
+    /// Another master begins; agents and frameworks are those of before.
+    pub(super) fn lead(&mut self, number: u32) {
+        let info = v1::MasterInfo {
+            id: format!("m{number}"),
+            ..v1::MasterInfo::default()
+        };
+        self.master = Master::new(Config::new(info));
+        self.writes.clear();
+        self.offers.clear();
+        self.inverse_offers.clear();
+    }
+
+    pub(super) fn step(&mut self, input: Input) {
         let mut out = Vec::new();
         self.master.step(self.now, input, &mut out);
         for output in out {
@@ -103,7 +128,7 @@ impl World {
     /// Remembers what peers would.
     fn note(&mut self, output: Output) {
         match output {
-            Output::Store { write, .. } => self.writes.push_back(write),
+            Output::Store { write, operations } => self.writes.push_back((write, operations)),
             Output::Event { event, .. } => {
                 assert_ne!(event.r#type(), event::Type::Unknown, "an event has a type");
                 let event = *event;
@@ -112,6 +137,11 @@ impl World {
                 }
                 if let Some(subscribed) = event.subscribed {
                     self.frameworks.push(subscribed.framework_id);
+                }
+                self.statuses
+                    .extend(event.update_operation_status.map(|update| update.status));
+                if let Some(offers) = event.inverse_offers {
+                    self.inverse_offers.extend(offers.inverse_offers);
                 }
             }
             Output::ToDriver { message, .. } => match *message {
@@ -128,6 +158,7 @@ impl World {
             },
             Output::Send { to, message, .. } => match *message {
                 AgentBound::Registered(message) => self.agents.push((to, message.slave_id)),
+                AgentBound::ApplyOperation(message) => self.apply_operation(to, message),
                 AgentBound::Reregistered(message) => self.agents.push((to, message.slave_id)),
                 AgentBound::RunTask(message) => {
                     let task = &message.task;
@@ -146,7 +177,40 @@ impl World {
         }
     }
 
-    fn act(&mut self, source: &mut Source<'_>) {
+    fn apply_operation(&mut self, to: Upid, message: internal::ApplyOperationMessage) {
+        assert_eq!(message.operation_uuid.value.len(), 16, "an operation has a uuid");
+        let agents = &self.master.state().agents;
+        let agent = agents.values().find(|agent| agent.pid == to);
+        let id = agent.map(|agent| v1::AgentId {
+            value: agent.id.as_str().to_owned(),
+        });
+        self.operations
+            .push((to, id.expect("operations are for registered agents"), message));
+    }
+
+    /// The oldest write is durable.
+    pub(super) fn stored(&mut self) {
+        let Some((write, operations)) = self.writes.pop_front() else {
+            return;
+        };
+        for operation in &operations {
+            // One that finds its object changed since has no effect, for the master neither.
+            let _has_an_effect = self
+                .registry
+                .apply(&master::registry_operation(operation), &mut Vec::new());
+        }
+        self.step(Input::Stored(write));
+    }
+
+    pub(super) fn operator(&mut self, action: OperatorAction) {
+        self.requests += 1;
+        self.step(Input::Operator {
+            request: RequestId(self.requests),
+            action,
+        });
+    }
+
+    pub(super) fn act(&mut self, source: &mut Source<'_>) {
         match source.below(18) {
             0 => self.pass(source),
             1 => self.register_agent(source),
@@ -171,17 +235,13 @@ impl World {
                 let stream = StreamId(source.byte().into());
                 self.step(Input::StreamClosed(stream));
             }
-            15 | 16 => {
-                if let Some(write) = self.writes.pop_front() {
-                    self.step(Input::Stored(write));
-                }
-            }
+            15 | 16 => self.stored(),
             _ => self.operate(source),
         }
     }
 
     /// Time passes, and what is due happens.
-    fn pass(&mut self, source: &mut Source<'_>) {
+    pub(super) fn pass(&mut self, source: &mut Source<'_>) {
         self.now += Duration::from_millis(1 << source.below(21));
         for _ in 0..100 {
             match self.master.deadline() {
@@ -191,7 +251,7 @@ impl World {
         }
     }
 
-    fn agent_info(&self, from: &Upid) -> v1::AgentInfo {
+    pub(super) fn agent_info(&self, from: &Upid) -> v1::AgentInfo {
         v1::AgentInfo {
             hostname: from.address().ip().to_string(),
             port: Some(5051),
@@ -201,7 +261,7 @@ impl World {
         }
     }
 
-    fn register_agent(&mut self, source: &mut Source<'_>) {
+    pub(super) fn register_agent(&mut self, source: &mut Source<'_>) {
         let from = agent_upid(source);
         let message = internal::RegisterSlaveMessage {
             slave: self.agent_info(&from),
@@ -250,7 +310,7 @@ impl World {
         self.step(Input::Agent { from, message });
     }
 
-    fn subscribe(&mut self, source: &mut Source<'_>) {
+    pub(super) fn subscribe(&mut self, source: &mut Source<'_>) {
         let known = self.frameworks.clone();
         let id = if source.bool() { source.pick(&known) } else { None };
         self.streams += 1;
@@ -291,7 +351,7 @@ impl World {
     }
 
     /// A call in the name of a framework, as from its stream when it is the present one.
-    fn call(&mut self, framework: v1::FrameworkId, call: Call) {
+    pub(super) fn call(&mut self, framework: v1::FrameworkId, call: Call) {
         let id = FrameworkId::from(&framework);
         if self.master.admit(&id, None).is_ok() {
             self.step(Input::Call {
@@ -304,7 +364,7 @@ impl World {
         }
     }
 
-    fn launch(&mut self, source: &mut Source<'_>) {
+    pub(super) fn launch(&mut self, source: &mut Source<'_>) {
         let (offers, frameworks) = (self.offers.clone(), self.frameworks.clone());
         let (Some(offer), Some(framework)) = (source.pick(&offers), source.pick(&frameworks)) else {
             return;
@@ -502,7 +562,7 @@ impl World {
     }
 
     /// An update of a task by its agent, in any order of states.
-    fn update(&mut self, source: &mut Source<'_>) {
+    pub(super) fn update(&mut self, source: &mut Source<'_>) {
         let tasks = self.tasks.clone();
         let Some((from, framework, task)) = source.pick(&tasks) else {
             return;
@@ -535,23 +595,19 @@ impl World {
     fn operate(&mut self, source: &mut Source<'_>) {
         let frameworks = self.frameworks.clone();
         if let Some(framework) = source.pick(&frameworks) {
-            self.requests += 1;
-            self.step(Input::Operator {
-                request: RequestId(self.requests),
-                action: OperatorAction::Teardown(FrameworkId::from(&framework)),
-            });
+            self.operator(OperatorAction::Teardown(FrameworkId::from(&framework)));
         }
     }
 }
 
-fn capabilities(source: &mut Source<'_>) -> Vec<v1::agent_info::Capability> {
+pub(super) fn capabilities(source: &mut Source<'_>) -> Vec<v1::agent_info::Capability> {
     let most = if source.byte() < 200 { 8 } else { 2 };
     (1..=most)
         .map(|number| v1::agent_info::Capability { r#type: Some(number) })
         .collect()
 }
 
-fn framework_info(aware: bool) -> v1::FrameworkInfo {
+pub(super) fn framework_info(aware: bool) -> v1::FrameworkInfo {
     use v1::framework_info::capability::Type;
     let mut kinds = vec![Type::MultiRole, Type::ReservationRefinement];
     if aware {
@@ -585,7 +641,7 @@ fn executor(framework: &v1::FrameworkId) -> v1::ExecutorInfo {
     }
 }
 
-fn as_task(framework: &v1::FrameworkId, task: &v1::TaskInfo) -> v1::Task {
+pub(super) fn as_task(framework: &v1::FrameworkId, task: &v1::TaskInfo) -> v1::Task {
     v1::Task {
         name: task.name.clone(),
         task_id: task.task_id.clone(),
@@ -597,6 +653,6 @@ fn as_task(framework: &v1::FrameworkId, task: &v1::TaskInfo) -> v1::Task {
     }
 }
 
-fn uuid(number: u8) -> bytes::Bytes {
+pub(super) fn uuid(number: u8) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(&[number; 16])
 }

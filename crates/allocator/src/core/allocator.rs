@@ -162,6 +162,12 @@ impl Allocator {
         self.agent_ids.get(agent).map(|index| &self.agents[*index].total)
     }
 
+    /// What of the agent frameworks hold together, allocated to no role.
+    pub fn allocated(&self, agent: &AgentId) -> Option<&Resources> {
+        let index = self.agent_ids.get(agent)?;
+        Some(&self.agents[*index].allocated)
+    }
+
     /// What the framework holds on the agent.
     pub fn held(&self, framework: &FrameworkId, agent: &AgentId) -> Option<&Resources> {
         let framework = self.framework_ids.get(framework)?;

@@ -62,7 +62,38 @@ impl Master {
         })?;
         self.check_inverse_offers()?;
         self.check_operations()?;
+        self.check_held()?;
         self.allocator.check().map_err(Violation)
+    }
+
+    /// What the allocator believes each framework holds is what the books say it uses and is offered.
+    fn check_held(&self) -> Result<(), Violation> {
+        let mut by_agent: BTreeMap<AgentId, Resources> = BTreeMap::new();
+        for (id, framework) in &self.state.frameworks {
+            let mut booked: BTreeMap<AgentId, Resources> = BTreeMap::new();
+            for (agent, part) in framework.used.iter().chain(&framework.offered) {
+                *booked.entry(agent.clone()).or_default() += part;
+            }
+            let mut held: BTreeMap<AgentId, Resources> = self.allocator.held_by(id).into_iter().collect();
+            booked.retain(|_, part| !part.is_empty());
+            held.retain(|_, part| !part.is_empty());
+            ensure(booked == held, || {
+                format!("framework {id} has {booked:?}, and the allocator knows of {held:?}")
+            })?;
+            for (agent, part) in booked {
+                *by_agent.entry(agent).or_default() += &part.unallocate();
+            }
+        }
+        for id in self.state.agents.keys() {
+            let booked = by_agent.remove(id).unwrap_or_default();
+            let held = self.allocator.allocated(id);
+            ensure(held == Some(&booked), || {
+                format!("agent {id}: its frameworks have {booked}, the allocator has given away {held:?}")
+            })?;
+        }
+        ensure(by_agent.is_empty(), || {
+            format!("agents {:?} are held and not registered", by_agent.keys())
+        })
     }
 
     fn check_inverse_offers(&self) -> Result<(), Violation> {

@@ -4,6 +4,7 @@
 use super::Broken;
 use crate::sim::{Scheduler, World};
 use agent::core::{FrameworkId, TaskId};
+use master::core::AgentId;
 
 const NAME: &str = "convergence";
 
@@ -59,6 +60,9 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
 
 fn check_framework(world: &World, index: usize, framework: &Scheduler) -> Result<(), Broken> {
     let fail = |what: String| Err((NAME, what));
+    if framework.torn_down {
+        return Ok(());
+    }
     if !framework.is_subscribed() || framework.left() > 0 {
         return fail(format!(
             "framework {index} is not done: {} tasks to launch",
@@ -69,6 +73,10 @@ fn check_framework(world: &World, index: usize, framework: &Scheduler) -> Result
         return fail(format!("framework {index} has no id"));
     };
     for (task, seen) in &framework.tasks {
+        // Nobody tells how tasks of an agent ended that is gone for good.
+        if world.removed.contains(&AgentId::from(&seen.agent)) {
+            continue;
+        }
         if seen.terminal.is_none() {
             return fail(format!("task {task} is {:?}", seen.state));
         }

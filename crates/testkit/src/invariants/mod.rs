@@ -3,6 +3,9 @@
 mod acknowledged;
 mod convergence;
 mod offers;
+mod operations;
+mod orders;
+mod quiet;
 mod registry;
 mod resources;
 mod terminal;
@@ -10,8 +13,8 @@ mod terminal;
 use crate::sim::World;
 use agent::core::{FrameworkId as AgentFrameworkId, TaskId as AgentTaskId};
 use bytes::Bytes;
-use master::core::{AgentId, FrameworkId, State, TaskId};
-use proto::v1::TaskState;
+use master::core::{AgentId, FrameworkId, OperatorAction, State, TaskId};
+use proto::v1::{OperationState, TaskState};
 
 /// An invariant's name, and what was found.
 pub(crate) type Broken = (&'static str, String);
@@ -39,6 +42,15 @@ pub(crate) enum Fact {
         uuid: Option<Bytes>,
         by_executor: bool,
     },
+    /// A scheduler was told that an operation is over. `first` is the end that it was told before.
+    Operated {
+        operation: String,
+        state: OperationState,
+        first: Option<OperationState>,
+        uuid: Option<Bytes>,
+    },
+    /// An operator was told that an order is carried out.
+    Ordered(Box<OperatorAction>),
 }
 
 /// All invariants.
@@ -58,6 +70,8 @@ impl Invariants {
             registry::check(world, &fact)?;
             terminal::check(&fact)?;
             acknowledged::check(world, &fact)?;
+            operations::check(world, &fact)?;
+            orders::check(world, &fact)?;
         }
         let Some(core) = world.master.core() else {
             self.last = None;
@@ -74,7 +88,8 @@ impl Invariants {
 
     /// Whether everything has come to rest as it must.
     pub(crate) fn converged(&self, world: &World) -> Result<(), Broken> {
-        convergence::check(world)
+        convergence::check(world)?;
+        quiet::check(world)
     }
 }
 

@@ -9,8 +9,8 @@ use super::options::Plant;
 use super::world::World;
 use crate::invariants::Fact;
 use agent::core::{
-    Agent, Checkpoint, Config, ContainerId, Exit, FrameworkId, Input, Output, Reply, RequestId, Run, Sent,
-    StreamId, TaskId,
+    Agent, Checkpoint, Config, ContainerId, Exit, FrameworkId, Input, Output, Received,
+    ReconfigurationPolicy, Reply, RequestId, Run, Sent, StreamId, TaskId,
 };
 use bytes::Bytes;
 use process::{Time, Upid};
@@ -51,6 +51,10 @@ pub struct AgentHost {
     pub(crate) next_port: u16,
     streams: BTreeMap<u64, ContainerId>,
     rebooted: bool,
+    /// By how much its clock is ahead.
+    pub(crate) skew: Duration,
+    /// Operations that it got.
+    operations: u64,
 }
 
 impl AgentHost {
@@ -62,12 +66,14 @@ impl AgentHost {
         let info = v1::AgentInfo {
             hostname: format!("agent-{index}"),
             port: Some(5051),
+            checkpoint: Some(true),
             resources: Resources::parse(&total)
                 .map(|total| total.to_proto())
                 .unwrap_or_default(),
             ..v1::AgentInfo::default()
         };
-        let config = Config::new(upid.clone(), info, format!("/agent-{index}"));
+        let mut config = Config::new(upid.clone(), info, format!("/agent-{index}"));
+        config.reconfiguration_policy = ReconfigurationPolicy::Additive;
         Self {
             index,
             upid,
@@ -89,6 +95,8 @@ impl AgentHost {
             next_port: 20_000,
             streams: BTreeMap::new(),
             rebooted: false,
+            skew: Duration::ZERO,
+            operations: 0,
         }
     }
 
@@ -107,7 +115,20 @@ impl AgentHost {
     }
 
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.core.as_ref().and_then(Agent::deadline)
+        let due = self.core.as_ref().and_then(Agent::deadline)?;
+        Some(Time::EPOCH + due.since(Time::EPOCH + self.skew))
+    }
+
+    /// Its next start is with more of everything.
+    pub(crate) fn grow(&mut self) {
+        let more = Resources::parse("cpus:1;mem:512;disk:1000").unwrap_or_default();
+        let total = Resources::from_proto_lenient(&self.config.info.resources) + &more;
+        self.config.info.resources = total.to_proto();
+    }
+
+    /// What it is configured with.
+    pub(crate) fn configured(&self) -> Resources {
+        Resources::from_proto_lenient(&self.config.info.resources)
     }
 }
 
@@ -135,6 +156,7 @@ impl World {
     pub(crate) fn stop_agent(&mut self, index: usize) {
         let durable = self.rng.random_range(0..=self.agents[index].pending.len());
         let loses = self.planted(Plant::DiskLosesUpdates);
+        let loses_reservations = self.planted(Plant::DiskLosesReservations);
         let host = &mut self.agents[index];
         host.core = None;
         let pending = std::mem::take(&mut host.pending);
@@ -143,6 +165,9 @@ impl World {
         }
         if loses {
             host.disk.lose_updates();
+        }
+        if loses_reservations {
+            host.disk.lose_reservations();
         }
         host.held.clear();
         host.links.clear();
@@ -153,6 +178,30 @@ impl World {
         self.executors_disconnect(index);
     }
 
+    /// Every third operation, with [`Plant::OperationsAreDropped`].
+    fn is_dropped(&mut self, index: usize, input: &Input) -> bool {
+        let Input::Message { message, .. } = input else {
+            return false;
+        };
+        let host = &mut self.agents[index];
+        host.operations += u64::from(matches!(message, Received::ApplyOperation(_)));
+        matches!(message, Received::ApplyOperation(_)) && host.operations.is_multiple_of(3)
+    }
+
+    /// The machine is off and its disk is empty when it comes back.
+    pub(crate) fn lose_disk(&mut self, index: usize) {
+        if let Some(core) = &self.agents[index].core
+            && let Some(id) = core.info().id.as_ref()
+        {
+            self.removed.insert(id.value.as_str().into());
+        } else if let Some(id) = self.agents[index].disk.agent_id() {
+            self.removed.insert(id.value.as_str().into());
+        }
+        self.crash(Host::Agent(index));
+        self.power_off(index);
+        self.agents[index].disk.lose_all();
+    }
+
     /// The machine is off: every process on it is gone.
     pub(crate) fn power_off(&mut self, index: usize) {
         let host = &mut self.agents[index];
@@ -161,11 +210,15 @@ impl World {
     }
 
     pub(crate) fn step_agent(&mut self, index: usize, input: Input) {
+        if self.planted(Plant::OperationsAreDropped) && self.is_dropped(index, &input) {
+            return;
+        }
+        let now = self.clock(Host::Agent(index));
         let Some(core) = &mut self.agents[index].core else {
             return;
         };
         let mut out = Vec::new();
-        core.step(self.now, input, &mut out);
+        core.step(now, input, &mut out);
         for output in out {
             match output {
                 Output::Checkpoint { write, what } => self.agent_writes(index, write.0, what),
@@ -323,6 +376,15 @@ impl World {
                     message,
                 },
             );
+        }
+        if let Sent::UpdateOperationStatus(update) = &message
+            && self.planted(Plant::OperationsAreForged)
+        {
+            let mut forged = update.clone();
+            forged.status.set_state(v1::OperationState::OperationFailed);
+            let message = Box::new(master::core::AgentMessage::UpdateOperationStatus(forged));
+            let from = from.clone();
+            self.send(host, Host::Master, Packet::ToMaster { from, message });
         }
         match (to_master(message), observer(to)) {
             (Some(message), _) => {

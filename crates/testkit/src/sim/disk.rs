@@ -20,6 +20,10 @@ pub struct Disk {
     drain: Option<v1::DrainConfig>,
     /// Everything that was ever written of a task's updates, kept even when the agent starts anew.
     pub recorded: BTreeMap<(FrameworkId, TaskId), Recorded>,
+    /// The resources written last, kept even when the disk forgets.
+    pub kept: Vec<v1::Resource>,
+    /// Every status of an operation that was ever written, by its uuid.
+    pub statuses: BTreeMap<Bytes, v1::OperationState>,
 }
 
 /// The updates of one task, in the order in which they were written.
@@ -90,10 +94,16 @@ impl Disk {
                     run.completed = true;
                 }
             }
-            Checkpoint::Resources { state, .. } => self.resources = *state,
+            Checkpoint::Resources { state, .. } => {
+                self.kept.clone_from(&state.resources);
+                self.resources = *state;
+            }
             Checkpoint::OperationUpdate {
                 operation, update, ..
             } => {
+                if let Some(uuid) = &update.status.uuid {
+                    self.statuses.insert(uuid.value.clone(), update.status.state());
+                }
                 self.operations.insert(operation, Some(update.status));
             }
             Checkpoint::OperationAcknowledgement { operation, .. } => {
@@ -208,6 +218,26 @@ impl Disk {
             task.updates.clear();
             task.acknowledged.clear();
         }
+    }
+
+    /// A disk that forgets reservations and operations.
+    pub(crate) fn lose_reservations(&mut self) {
+        self.resources = internal::slave::ResourceState::default();
+        self.operations.clear();
+    }
+
+    /// An empty disk, as far as an agent sees.
+    pub(crate) fn lose_all(&mut self) {
+        *self = Self {
+            recorded: std::mem::take(&mut self.recorded),
+            statuses: std::mem::take(&mut self.statuses),
+            ..Self::default()
+        };
+    }
+
+    /// Whose checkpoint it holds.
+    pub(crate) fn agent_id(&self) -> Option<&v1::AgentId> {
+        self.info.as_ref()?.id.as_ref()
     }
 
     fn run(&mut self, run: &Run) -> Option<&mut RecoveredRun> {

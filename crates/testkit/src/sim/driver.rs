@@ -63,6 +63,11 @@ impl World {
     }
 
     pub(crate) fn driver_hears(&mut self, index: usize, to: &Upid, message: DriverBound) {
+        let framework = &mut self.frameworks[index];
+        if matches!(message, DriverBound::Error(_)) && framework.older_driver.as_ref() == Some(to) {
+            framework.older_driver = None;
+            return;
+        }
         // A message to an earlier life finds nobody.
         if self.driver_upid(index).as_ref() != Some(to) {
             return;
@@ -146,7 +151,10 @@ impl World {
     /// An aborted driver is of no use any more: its process ends, and the framework comes back.
     fn driver_aborts(&mut self, index: usize, text: &str) {
         if text != DISCONNECTED {
-            self.fact(Fact::Broken(format!("framework {index} gets an error: {text}")));
+            self.framework_gets_error(index, text);
+        }
+        if self.frameworks[index].torn_down {
+            return self.stop_framework(index);
         }
         let millis = self.rng.random_range(100..3_000);
         self.crash(Host::Framework(index));

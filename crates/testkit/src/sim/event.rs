@@ -30,6 +30,14 @@ pub enum Fault {
     Partition(Host, Host, u64),
     /// An executor on the agent is killed; the number picks one.
     KillExecutor(usize, u64),
+    /// An agent's machine is switched off, and comes back with an empty disk.
+    LoseDisk(usize, u64),
+    /// An agent is stopped, and started with more resources.
+    Grow(usize, u64),
+    /// The clock of a host goes ahead by so many milliseconds at once, as after a halt of its machine.
+    ClockJump(Host, u64),
+    /// A second scheduler subscribes in the name of the framework, and the first does not go by itself.
+    Rival(usize),
     /// The master's disk takes so many milliseconds for each write from now on.
     SlowDisk(u64),
 }
@@ -131,6 +139,14 @@ pub(crate) enum Event {
         life: u64,
         status: Box<v1::TaskStatus>,
     },
+    /// A framework acknowledges an operation's status.
+    AcknowledgeOperation {
+        framework: usize,
+        life: u64,
+        status: Box<v1::OperationStatus>,
+    },
+    /// An operator comes.
+    Order,
     Fault(Fault),
     Restart(Host),
     Heal(Host, Host),
@@ -140,8 +156,10 @@ pub(crate) enum Event {
 #[derive(Clone, Debug)]
 pub(crate) enum Wake {
     Connect,
-    /// The task's process ends.
-    Finish(v1::TaskState),
+    /// A task's process ends.
+    Finish(String, v1::TaskState),
+    /// The executor's process ends if it has nothing to do.
+    IfIdle,
     /// The executor's process ends.
     Exit,
 }
@@ -169,6 +187,8 @@ impl Event {
             Self::Tick { framework, .. } => (110, *framework as u64),
             Self::Subscribe { framework, .. } => (111, *framework as u64),
             Self::Acknowledge { framework, .. } => (112, *framework as u64),
+            Self::AcknowledgeOperation { framework, .. } => (118, *framework as u64),
+            Self::Order => (119, 0),
             Self::Fault(_) => (113, 0),
             Self::Restart(at) => (114, host(at)),
             Self::ToDriven { agent, .. } => (116, *agent as u64),

@@ -3,6 +3,7 @@
 
 use super::event::{Event, Wake};
 use super::executor_driver::Driven;
+use super::framework::CUSTOM;
 use super::world::World;
 use crate::driver::core::ExecutorInput;
 use agent::core::{ContainerId, Run};
@@ -13,6 +14,7 @@ use proto::v1::TaskState;
 use proto::v1::executor::call::{Subscribe, Type, Update};
 use proto::v1::executor::{Call, event};
 use rand::Rng;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a call or an event takes on its own machine.
@@ -20,7 +22,20 @@ const LOCAL: Duration = Duration::from_micros(300);
 /// How long an executor waits for its agent before it gives up.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// A command executor: one task, from LAUNCH to its last acknowledged update.
+/// One task of an executor.
+#[derive(Debug)]
+struct Running {
+    info: v1::TaskInfo,
+    /// Of the group that it was launched in.
+    group: Option<u64>,
+    /// The terminal update has been made.
+    ended: bool,
+    /// An update has been acknowledged.
+    acknowledged: bool,
+}
+
+/// An executor of commands, of groups of tasks, or a framework's own: it runs its tasks, and exits when all updates are
+/// acknowledged and no further task comes.
 #[derive(Debug)]
 pub(crate) struct ExecutorProcess {
     pub(crate) run: Run,
@@ -32,11 +47,10 @@ pub(crate) struct ExecutorProcess {
     connecting: bool,
     /// Since when it has no agent.
     alone_since: Option<Time>,
-    task: Option<v1::TaskInfo>,
+    tasks: BTreeMap<String, Running>,
+    groups: u64,
     /// Not acknowledged by the agent.
     updates: Vec<Update>,
-    /// The terminal update has been made.
-    pub(crate) ended: bool,
 }
 
 impl ExecutorProcess {
@@ -47,9 +61,29 @@ impl ExecutorProcess {
             stream: None,
             connecting: false,
             alone_since: None,
-            task: None,
+            tasks: BTreeMap::new(),
+            groups: 0,
             updates: Vec::new(),
-            ended: false,
+        }
+    }
+
+    /// Whether it had tasks and all of them are over.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.tasks.is_empty() && self.tasks.values().all(|task| task.ended)
+    }
+
+    /// Whether nothing is left to say.
+    fn is_done(&self) -> bool {
+        let driven = self.driven.as_ref();
+        self.is_idle() && self.updates.is_empty() && driven.is_none_or(|driven| driven.unacknowledged() == 0)
+    }
+
+    /// How long it waits for a further task, in milliseconds at most.
+    fn patience(&self) -> u64 {
+        if self.run.executor.as_str().starts_with(CUSTOM) {
+            12_000
+        } else {
+            1_000
         }
     }
 
@@ -118,8 +152,16 @@ impl World {
     pub(crate) fn executor_wakes(&mut self, agent: usize, container: &ContainerId, wake: Wake) {
         match wake {
             Wake::Connect => self.executor_connects(agent, container),
-            Wake::Finish(state) => self.executor_updates(agent, container, state),
+            Wake::Finish(task, state) => self.executor_ends_task(agent, container, &task, state),
             Wake::Exit => self.executor_ended(agent, container, 0),
+            Wake::IfIdle => {
+                if self
+                    .executor(agent, container)
+                    .is_some_and(|executor| executor.is_done())
+                {
+                    self.executor_ended(agent, container, 0);
+                }
+            }
         }
     }
 
@@ -147,11 +189,12 @@ impl World {
         }
         let mut call = executor.call(Type::Subscribe);
         call.subscribe = Some(Subscribe {
-            unacknowledged_tasks: if executor.updates.is_empty() {
-                Vec::new()
-            } else {
-                executor.task.iter().cloned().collect()
-            },
+            unacknowledged_tasks: executor
+                .tasks
+                .values()
+                .filter(|task| !task.acknowledged)
+                .map(|task| task.info.clone())
+                .collect(),
             unacknowledged_updates: executor.updates.clone(),
         });
         executor.stream = Some(stream);
@@ -215,62 +258,125 @@ impl World {
         match event.r#type() {
             event::Type::Launch => {
                 if let Some(launch) = event.launch {
-                    self.executor_launches(agent, container, launch.task);
+                    self.executor_launches(agent, container, vec![launch.task], false);
+                }
+            }
+            event::Type::LaunchGroup => {
+                if let Some(launch) = event.launch_group {
+                    self.executor_launches(agent, container, launch.task_group.tasks, true);
                 }
             }
             event::Type::Acknowledged => {
                 if let Some(acknowledged) = event.acknowledged {
-                    self.executor_is_acknowledged(agent, container, &acknowledged.uuid);
+                    self.executor_is_acknowledged(agent, container, &acknowledged);
                 }
             }
-            event::Type::Kill => self.executor_updates(agent, container, TaskState::TaskKilled),
+            event::Type::Kill => {
+                if let Some(kill) = event.kill {
+                    let task = kill.task_id.value;
+                    self.executor_ends_task(agent, container, &task, TaskState::TaskKilled);
+                }
+            }
             event::Type::Shutdown => self.executor_leaves(agent, container),
             _ => {}
         }
     }
 
-    pub(crate) fn executor_launches(&mut self, agent: usize, container: &ContainerId, task: v1::TaskInfo) {
-        let duration = self.rng.random_range(500..60_000);
-        let fails = self.rng.random_ratio(1, 8);
+    /// Tasks start, each for a time of its own, to end well or not.
+    pub(crate) fn executor_launches(
+        &mut self,
+        agent: usize,
+        container: &ContainerId,
+        tasks: Vec<v1::TaskInfo>,
+        group: bool,
+    ) {
         let Some(executor) = self.executor(agent, container) else {
             return;
         };
-        if executor.task.is_some() {
-            return;
+        executor.groups += 1;
+        let group = group.then_some(executor.groups);
+        for info in tasks {
+            let id = info.task_id.value.clone();
+            let Some(executor) = self.executor(agent, container) else {
+                return;
+            };
+            if executor.tasks.contains_key(&id) {
+                continue;
+            }
+            let running = Running {
+                info,
+                group,
+                ended: false,
+                acknowledged: false,
+            };
+            executor.tasks.insert(id.clone(), running);
+            self.executor_updates(agent, container, &id, TaskState::TaskStarting);
+            self.executor_updates(agent, container, &id, TaskState::TaskRunning);
+            let duration = self.rng.random_range(500..60_000);
+            let state = if self.rng.random_ratio(1, 8) {
+                TaskState::TaskFailed
+            } else {
+                TaskState::TaskFinished
+            };
+            let at = self.now + Duration::from_millis(duration);
+            let wake = Wake::Finish(id, state);
+            let container = container.clone();
+            self.schedule(
+                at,
+                Event::Executor {
+                    agent,
+                    container,
+                    wake,
+                },
+            );
         }
-        executor.task = Some(task);
-        self.executor_updates(agent, container, TaskState::TaskStarting);
-        self.executor_updates(agent, container, TaskState::TaskRunning);
-        let state = if fails {
-            TaskState::TaskFailed
-        } else {
-            TaskState::TaskFinished
-        };
-        let at = self.now + Duration::from_millis(duration);
-        let container = container.clone();
-        self.schedule(
-            at,
-            Event::Executor {
-                agent,
-                container,
-                wake: Wake::Finish(state),
-            },
-        );
     }
 
-    pub(crate) fn executor_updates(&mut self, agent: usize, container: &ContainerId, state: TaskState) {
+    /// A task ends; when it does not end well, so do the others of its group.
+    pub(crate) fn executor_ends_task(
+        &mut self,
+        agent: usize,
+        container: &ContainerId,
+        task: &str,
+        state: TaskState,
+    ) {
+        let Some(executor) = self.executor(agent, container) else {
+            return;
+        };
+        let Some(ending) = executor.tasks.get(task) else {
+            return;
+        };
+        let group = ending.group.filter(|_| state != TaskState::TaskFinished);
+        let others: Vec<String> = executor
+            .tasks
+            .iter()
+            .filter(|(id, other)| group.is_some() && other.group == group && id.as_str() != task)
+            .map(|(id, _)| id.clone())
+            .collect();
+        self.executor_updates(agent, container, task, state);
+        for other in others {
+            self.executor_updates(agent, container, &other, TaskState::TaskKilled);
+        }
+    }
+
+    pub(crate) fn executor_updates(
+        &mut self,
+        agent: usize,
+        container: &ContainerId,
+        id: &str,
+        state: TaskState,
+    ) {
         let uuid: [u8; 16] = self.rng.random();
         let now = self.now;
         let Some(executor) = self.executor(agent, container) else {
             return;
         };
-        let Some(task) = &executor.task else { return };
-        if executor.ended {
+        let Some(task) = executor.tasks.get_mut(id).filter(|task| !task.ended) else {
             return;
-        }
-        executor.ended = !matches!(state, TaskState::TaskStarting | TaskState::TaskRunning);
+        };
+        task.ended = !matches!(state, TaskState::TaskStarting | TaskState::TaskRunning);
         let status = v1::TaskStatus {
-            task_id: task.task_id.clone(),
+            task_id: task.info.task_id.clone(),
             state: state.into(),
             source: Some(v1::task_status::Source::Executor.into()),
             executor_id: Some(executor.run.executor.to_wire()),
@@ -291,21 +397,38 @@ impl World {
         }
     }
 
-    fn executor_is_acknowledged(&mut self, agent: usize, container: &ContainerId, uuid: &Bytes) {
+    fn executor_is_acknowledged(
+        &mut self,
+        agent: usize,
+        container: &ContainerId,
+        acknowledged: &event::Acknowledged,
+    ) {
         let Some(executor) = self.executor(agent, container) else {
             return;
         };
         executor
             .updates
-            .retain(|update| update.status.uuid.as_ref() != Some(uuid));
-        if executor.ended && executor.updates.is_empty() {
-            let at = self.soon(10, 1_000);
+            .retain(|update| update.status.uuid.as_ref() != Some(&acknowledged.uuid));
+        if let Some(task) = executor.tasks.get_mut(&acknowledged.task_id.value) {
+            task.acknowledged = true;
+        }
+        self.executor_may_leave(agent, container);
+    }
+
+    /// An executor with nothing left to do waits a moment, and exits unless a task comes.
+    pub(crate) fn executor_may_leave(&mut self, agent: usize, container: &ContainerId) {
+        let Some(executor) = self.executor(agent, container) else {
+            return;
+        };
+        if executor.is_done() {
+            let most = executor.patience();
+            let at = self.soon(10, most);
             self.schedule(
                 at,
                 Event::Executor {
                     agent,
                     container: container.clone(),
-                    wake: Wake::Exit,
+                    wake: Wake::IfIdle,
                 },
             );
         }

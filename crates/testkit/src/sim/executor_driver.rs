@@ -1,6 +1,7 @@
 //! Executors of the v0 protocol: the driver's core between the same executor and its agent.
 
 use super::event::{Event, Host, Wake};
+use super::framework::DEFAULT;
 use super::world::World;
 use crate::driver::core::{
     ExecutorDriver, ExecutorEvent, ExecutorHeard, ExecutorInput, ExecutorOutput, ExecutorSaid, ExecutorSetup,
@@ -39,10 +40,18 @@ pub(crate) struct Driven {
     pub(crate) upid: Upid,
 }
 
+impl Driven {
+    /// How many updates wait for their acknowledgement.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.driver.unacknowledged()
+    }
+}
+
 impl World {
     /// A driver for the n-th executor of an agent; two in three speak the v1 API instead.
     pub(crate) fn new_executor_driver(&mut self, agent: usize, run: &Run) -> Option<Driven> {
-        if !self.rng.random_ratio(1, 3) {
+        // Groups of tasks are for the v1 API.
+        if !self.rng.random_ratio(1, 3) || run.executor.as_str().starts_with(DEFAULT) {
             return None;
         }
         let host = &mut self.agents[agent];
@@ -116,7 +125,6 @@ impl World {
         let mut out = Vec::new();
         driven.driver.step(now, input, &mut out);
         let (upid, due) = (driven.upid.clone(), driven.driver.deadline());
-        let over = executor.ended && driven.driver.unacknowledged() == 0;
         if let Some(due) = due.filter(|due| *due > now) {
             self.executor_driver_later(agent, container, due.since(now), ToExecutor::Timeout);
         }
@@ -130,10 +138,7 @@ impl World {
                 ExecutorOutput::Tell(event) => self.driven_is_told(agent, container, event),
             }
         }
-        if over {
-            // Everything has been said and taken.
-            self.executor_leaves(agent, container);
-        }
+        self.executor_may_leave(agent, container);
         true
     }
 
@@ -142,8 +147,10 @@ impl World {
             self.say(format_args!("the driver of {container} tells {event:?}"));
         }
         match event {
-            ExecutorEvent::Launch(task) => self.executor_launches(agent, container, *task),
-            ExecutorEvent::Kill(..) => self.executor_updates(agent, container, TaskState::TaskKilled),
+            ExecutorEvent::Launch(task) => self.executor_launches(agent, container, vec![*task], false),
+            ExecutorEvent::Kill(task, ..) => {
+                self.executor_ends_task(agent, container, &task.value, TaskState::TaskKilled);
+            }
             ExecutorEvent::Shutdown => self.executor_leaves(agent, container),
             ExecutorEvent::Registered(_)
             | ExecutorEvent::Reregistered

@@ -30,7 +30,7 @@ impl World {
         } else {
             Host::Framework(framework)
         };
-        match self.rng.random_range(0..20) {
+        match self.rng.random_range(0..24) {
             0..=3 => Fault::Crash(Host::Agent(agent), self.rng.random_range(200..15_000)),
             4..=5 => Fault::Crash(Host::Master, self.rng.random_range(200..10_000)),
             6 => Fault::Crash(Host::Framework(framework), self.rng.random_range(200..20_000)),
@@ -38,7 +38,12 @@ impl World {
             8..=11 => Fault::BreakLink(Host::Master, client),
             12..=14 => Fault::Partition(Host::Master, client, self.rng.random_range(500..30_000)),
             15 => Fault::Partition(Host::Master, client, self.rng.random_range(60_000..110_000)),
-            16..=18 => Fault::KillExecutor(agent, self.rng.random_range(0..1_000)),
+            16..=17 => Fault::KillExecutor(agent, self.rng.random_range(0..1_000)),
+            18 => Fault::LoseDisk(agent, self.rng.random_range(2_000..20_000)),
+            19 => Fault::Grow(agent, self.rng.random_range(500..5_000)),
+            20 => Fault::ClockJump(Host::Agent(agent), self.rng.random_range(1_000..3_600_000)),
+            21 => Fault::ClockJump(Host::Master, self.rng.random_range(1_000..200_000)),
+            22 => Fault::Rival(framework),
             _ => Fault::SlowDisk(self.rng.random_range(100..2_000)),
         }
     }
@@ -61,6 +66,21 @@ impl World {
             Fault::BreakLink(a, b) => self.break_link(a, b),
             Fault::Partition(a, b, millis) => self.partition(a, b, millis),
             Fault::KillExecutor(index, pick) => self.kill_executor(index, pick),
+            Fault::LoseDisk(index, millis) => {
+                self.lose_disk(index);
+                self.restart_after(Host::Agent(index), millis);
+            }
+            Fault::Grow(index, millis) => {
+                self.crash(Host::Agent(index));
+                self.agents[index].grow();
+                self.restart_after(Host::Agent(index), millis);
+            }
+            Fault::ClockJump(Host::Master, millis) => self.master.skew += Duration::from_millis(millis),
+            Fault::ClockJump(Host::Agent(index), millis) => {
+                self.agents[index].skew += Duration::from_millis(millis);
+            }
+            Fault::ClockJump(Host::Framework(_), _) => {}
+            Fault::Rival(index) => self.rival(index),
             Fault::SlowDisk(millis) => self.disk_millis = millis,
         }
     }

@@ -1,15 +1,16 @@
 //! Frameworks: schedulers that speak the v1 API, or the v0 protocol through a driver, reconnect, acknowledge explicitly
 //! and reconcile.
 
-use super::driver::is_driven;
+use super::driver::{address, is_driven};
 use super::event::{Event, Host};
 use super::messages::Packet;
+use super::operation::SeenOperation;
 use super::world::World;
 use crate::driver::core::SchedulerDriver;
 use crate::invariants::Fact;
 use bytes::Bytes;
 use master::core::{FrameworkId, StreamId, TaskId};
-use process::Time;
+use process::{Time, Upid};
 use proto::v1;
 use proto::v1::TaskState;
 use proto::v1::framework_info::capability::Type as Capability;
@@ -25,6 +26,12 @@ const SILENCE: Duration = Duration::from_secs(45);
 const TICK: u64 = 10_000;
 /// What each task takes.
 const TASK: &str = "cpus:0.5;mem:64";
+/// What each executor takes that a framework describes.
+const EXECUTOR: &str = "cpus:0.1;mem:32;disk:32";
+/// How ids of default executors begin.
+pub(crate) const DEFAULT: &str = "default-";
+/// How ids of frameworks' own executors begin.
+pub(crate) const CUSTOM: &str = "custom-";
 
 /// One scheduler. What it knows of its tasks outlives its process.
 #[derive(Debug)]
@@ -46,12 +53,22 @@ pub struct Scheduler {
     ticks: u64,
     /// By id.
     pub tasks: BTreeMap<TaskId, SeenTask>,
+    /// Operations that it has asked for, by the ids it gave them.
+    pub operations: BTreeMap<String, SeenOperation>,
+    pub(crate) to_operate: usize,
+    /// An operator ended it.
+    pub(crate) torn_down: bool,
+    /// The stream of a scheduler that was failed over and has not been told.
+    older: Option<StreamId>,
+    /// The driver of such a one.
+    pub(crate) older_driver: Option<Upid>,
 }
 
 /// What a scheduler has seen of one task.
 #[derive(Clone, Debug)]
 pub struct SeenTask {
-    agent: v1::AgentId,
+    /// Where it was launched.
+    pub agent: v1::AgentId,
     /// The latest state that it was told.
     pub state: TaskState,
     /// The terminal state that it was told first.
@@ -61,7 +78,7 @@ pub struct SeenTask {
 }
 
 impl Scheduler {
-    pub(crate) fn new(index: usize, tasks: usize) -> Self {
+    pub(crate) fn new(index: usize, tasks: usize, operations: usize) -> Self {
         Self {
             index,
             lives: 0,
@@ -77,6 +94,11 @@ impl Scheduler {
             to_launch: tasks,
             ticks: 0,
             tasks: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            to_operate: operations,
+            torn_down: false,
+            older: None,
+            older_driver: None,
         }
     }
 
@@ -93,6 +115,15 @@ impl Scheduler {
     /// How many tasks it has still to launch.
     pub fn left(&self) -> usize {
         self.to_launch
+    }
+
+    /// A scheduler that was failed over believes to be subscribed.
+    pub(crate) fn has_rival(&self) -> bool {
+        self.older.is_some() || self.older_driver.is_some()
+    }
+
+    pub(crate) fn lives(&self) -> u64 {
+        self.lives
     }
 
     pub(crate) fn life(&self) -> Option<u64> {
@@ -145,6 +176,9 @@ pub(crate) fn is_terminal(state: TaskState) -> bool {
 impl World {
     pub(crate) fn start_framework(&mut self, index: usize) {
         let framework = &mut self.frameworks[index];
+        if framework.torn_down {
+            return;
+        }
         framework.lives += 1;
         framework.up = true;
         framework.subscribing = false;
@@ -169,16 +203,45 @@ impl World {
         framework.up = false;
         framework.driver = None;
         framework.forget_subscription();
+        framework.older = None;
+        framework.older_driver = None;
+    }
+
+    /// A second scheduler subscribes, and the first does not go by itself.
+    pub(crate) fn rival(&mut self, index: usize) {
+        let framework = &mut self.frameworks[index];
+        if !framework.subscribed || framework.subscribing || framework.torn_down || framework.has_rival() {
+            return;
+        }
+        if is_driven(index) {
+            framework.older_driver = Some(address(index, framework.lives));
+            self.frameworks[index].forget_subscription();
+            self.start_framework(index);
+        } else {
+            framework.older = framework.stream;
+            framework.offers.clear();
+            self.framework_subscribes(index);
+        }
+    }
+
+    /// The master that knew of two schedulers of one framework is gone, or the connection of both.
+    pub(crate) fn forget_rivals(&mut self) {
+        for framework in &mut self.frameworks {
+            framework.older = None;
+            framework.older_driver = None;
+        }
     }
 
     /// The connection is gone; another is made.
     pub(crate) fn framework_disconnects(&mut self, index: usize) {
+        self.frameworks[index].older_driver = None;
         // A driver has no stream; it hears of a loss from the master.
         if is_driven(index) {
             return;
         }
         let framework = &mut self.frameworks[index];
         framework.forget_subscription();
+        framework.older = None;
         if framework.up {
             self.subscribe_later(index);
         }
@@ -204,6 +267,9 @@ impl World {
         let now = self.now;
         let framework = &mut self.frameworks[index];
         framework.subscribing = false;
+        if framework.torn_down {
+            return;
+        }
         framework.attempt += 1;
         framework.last_event = now;
         framework.stream = None;
@@ -253,10 +319,11 @@ impl World {
         }
         if self.frameworks[index].ticks.is_multiple_of(3) {
             self.reconcile(index);
+            self.reconcile_operations(index);
         }
     }
 
-    fn call(&mut self, index: usize, kind: Type, fill: impl FnOnce(&mut Call)) {
+    pub(crate) fn call(&mut self, index: usize, kind: Type, fill: impl FnOnce(&mut Call)) {
         let framework = &self.frameworks[index];
         let mut call = Call {
             framework_id: framework.id.clone(),
@@ -280,7 +347,7 @@ impl World {
         );
     }
 
-    fn decline(&mut self, index: usize, offer_ids: Vec<v1::OfferId>) {
+    pub(crate) fn decline(&mut self, index: usize, offer_ids: Vec<v1::OfferId>) {
         let seconds = if self.frameworks[index].to_launch > 0 {
             5.0
         } else {
@@ -332,6 +399,12 @@ impl World {
                 framework.last_event = now;
                 self.framework_reads(index, *event);
             }
+            Packet::Event { stream, event } if framework.older == Some(stream) => {
+                if event.error.is_some() {
+                    framework.older = None;
+                }
+            }
+            Packet::StreamEnd { stream } if framework.older == Some(stream) => framework.older = None,
             Packet::StreamEnd { stream } if framework.stream == Some(stream) => {
                 self.framework_disconnects(index);
             }
@@ -367,11 +440,25 @@ impl World {
                     self.framework_is_updated(index, update.status);
                 }
             }
+            event::Type::UpdateOperationStatus => {
+                if let Some(update) = event.update_operation_status {
+                    self.framework_hears_of_operation(index, update.status);
+                }
+            }
             event::Type::Error => {
                 let text = event.error.map(|error| error.message).unwrap_or_default();
-                self.fact(Fact::Broken(format!("framework {index} gets an error: {text}")));
+                self.framework_gets_error(index, &text);
             }
             _ => {}
+        }
+    }
+
+    /// An error is the end of a framework, and comes only to one that an operator has ended.
+    pub(crate) fn framework_gets_error(&mut self, index: usize, text: &str) {
+        if self.frameworks[index].torn_down {
+            self.stop_framework(index);
+        } else {
+            self.fact(Fact::Broken(format!("framework {index} gets an error: {text}")));
         }
     }
 
@@ -383,10 +470,32 @@ impl World {
             framework.offers.push(offer.id);
             return;
         }
-        let Some(tasks) = framework.plan(&offer, most) else {
+        let operations = self.plan_operations(index, &offer);
+        let launch = match operations.is_empty() {
+            true => self.plan_launch(index, &offer, most),
+            false => None,
+        };
+        let operations: Vec<v1::offer::Operation> = operations.into_iter().chain(launch).collect();
+        if operations.is_empty() {
             self.decline(index, vec![offer.id]);
             return;
+        }
+        let accept = call::Accept {
+            offer_ids: vec![offer.id],
+            operations,
+            filters: Some(v1::Filters {
+                refuse_seconds: Some(1.0),
+            }),
         };
+        self.call(index, Type::Accept, |call| call.accept = Some(accept));
+    }
+
+    /// Tasks for an offer: for the agent's command executor, as a group for a default executor, or for an executor of the
+    /// framework's own, which takes further tasks as long as it lives.
+    fn plan_launch(&mut self, index: usize, offer: &v1::Offer, most: usize) -> Option<v1::offer::Operation> {
+        let kind = self.rng.random_range(0..4);
+        let framework = &mut self.frameworks[index];
+        let (tasks, executor) = framework.plan(offer, most, kind > 1)?;
         for task in &tasks {
             let seen = SeenTask {
                 agent: offer.agent_id.clone(),
@@ -394,23 +503,39 @@ impl World {
                 terminal: None,
                 seen: Vec::new(),
             };
-            self.frameworks[index]
-                .tasks
-                .insert(TaskId::from(&task.task_id), seen);
+            framework.tasks.insert(TaskId::from(&task.task_id), seen);
         }
-        let operation = v1::offer::Operation {
-            r#type: Some(v1::offer::operation::Type::Launch.into()),
-            launch: Some(v1::offer::operation::Launch { task_infos: tasks }),
-            ..v1::offer::Operation::default()
-        };
-        let accept = call::Accept {
-            offer_ids: vec![offer.id],
-            operations: vec![operation],
-            filters: Some(v1::Filters {
-                refuse_seconds: Some(1.0),
-            }),
-        };
-        self.call(index, Type::Accept, |call| call.accept = Some(accept));
+        let launch = v1::offer::operation::Type::Launch;
+        Some(match kind {
+            2 => v1::offer::Operation {
+                r#type: Some(v1::offer::operation::Type::LaunchGroup.into()),
+                launch_group: Some(v1::offer::operation::LaunchGroup {
+                    executor: framework.default_executor(&tasks, executor),
+                    task_group: v1::TaskGroupInfo { tasks },
+                }),
+                ..v1::offer::Operation::default()
+            },
+            3 => {
+                let own = framework.own_executor(executor);
+                let tasks = tasks.into_iter().map(|task| v1::TaskInfo {
+                    command: None,
+                    executor: Some(own.clone()),
+                    ..task
+                });
+                v1::offer::Operation {
+                    r#type: Some(launch.into()),
+                    launch: Some(v1::offer::operation::Launch {
+                        task_infos: tasks.collect(),
+                    }),
+                    ..v1::offer::Operation::default()
+                }
+            }
+            _ => v1::offer::Operation {
+                r#type: Some(launch.into()),
+                launch: Some(v1::offer::operation::Launch { task_infos: tasks }),
+                ..v1::offer::Operation::default()
+            },
+        })
     }
 
     pub(crate) fn framework_is_updated(&mut self, index: usize, status: v1::TaskStatus) {
@@ -430,7 +555,11 @@ impl World {
                 // counts when its own update is there, or when there is nothing that could send one.
                 let nothing_there = matches!(
                     state,
-                    TaskState::TaskGone | TaskState::TaskLost | TaskState::TaskDropped
+                    TaskState::TaskError
+                        | TaskState::TaskGone
+                        | TaskState::TaskGoneByOperator
+                        | TaskState::TaskLost
+                        | TaskState::TaskDropped
                 );
                 if is_terminal(state) && (!answer || nothing_there) {
                     task.terminal.get_or_insert(state);
@@ -504,14 +633,27 @@ impl World {
 }
 
 impl Scheduler {
-    /// The tasks to launch with an offer; none = decline it.
-    fn plan(&mut self, offer: &v1::Offer, most: usize) -> Option<Vec<v1::TaskInfo>> {
+    /// The tasks to launch with an offer, and what is set aside for their executor; none: there is nothing to launch or no
+    /// room.
+    fn plan(
+        &mut self,
+        offer: &v1::Offer,
+        most: usize,
+        described: bool,
+    ) -> Option<(Vec<v1::TaskInfo>, Vec<v1::Resource>)> {
         let role = offer
             .allocation_info
             .as_ref()
             .and_then(|info| info.role.clone())?;
         let one = Resources::parse(TASK).ok()?.allocate(&role);
+        let executor = Resources::parse(EXECUTOR).ok()?.allocate(&role);
         let mut left = Resources::from_proto(&offer.resources).ok()?;
+        if described {
+            if !left.contains(&executor) {
+                return None;
+            }
+            left -= &executor;
+        }
         let mut tasks = Vec::new();
         while self.to_launch > 0 && tasks.len() < most && left.contains(&one) {
             left -= &one;
@@ -522,13 +664,45 @@ impl Scheduler {
                 task_id: v1::TaskId { value: name },
                 agent_id: offer.agent_id.clone(),
                 resources: one.to_proto(),
-                command: Some(v1::CommandInfo {
-                    value: Some("sleep".to_owned()),
-                    ..v1::CommandInfo::default()
-                }),
+                command: Some(sleep()),
                 ..v1::TaskInfo::default()
             });
         }
-        (!tasks.is_empty()).then_some(tasks)
+        (!tasks.is_empty()).then(|| (tasks, executor.to_proto()))
+    }
+
+    /// An executor for one group.
+    fn default_executor(&self, tasks: &[v1::TaskInfo], resources: Vec<v1::Resource>) -> v1::ExecutorInfo {
+        let first = tasks.first().map(|task| task.name.as_str()).unwrap_or_default();
+        v1::ExecutorInfo {
+            r#type: Some(v1::executor_info::Type::Default.into()),
+            executor_id: v1::ExecutorId {
+                value: format!("{DEFAULT}{first}"),
+            },
+            framework_id: self.id.clone(),
+            resources,
+            ..v1::ExecutorInfo::default()
+        }
+    }
+
+    /// The executor that the framework brings along: at most one runs on each agent.
+    fn own_executor(&self, resources: Vec<v1::Resource>) -> v1::ExecutorInfo {
+        v1::ExecutorInfo {
+            r#type: Some(v1::executor_info::Type::Custom.into()),
+            executor_id: v1::ExecutorId {
+                value: format!("{CUSTOM}{}", self.index),
+            },
+            framework_id: self.id.clone(),
+            command: Some(sleep()),
+            resources,
+            ..v1::ExecutorInfo::default()
+        }
+    }
+}
+
+fn sleep() -> v1::CommandInfo {
+    v1::CommandInfo {
+        value: Some("sleep".to_owned()),
+        ..v1::CommandInfo::default()
     }
 }

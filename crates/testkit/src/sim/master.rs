@@ -6,8 +6,8 @@ use super::messages::{Packet, to_agent};
 use super::options::Plant;
 use super::world::World;
 use crate::invariants::Fact;
-use master::core::{AgentBound, AgentId, Config, FrameworkId, Input, Master, ObserverId, Output, Sender};
-use master::core::{RegistryOperation, StreamId};
+use master::core::{AgentBound, AgentId, Config, FrameworkId, Input, Master, ObserverId};
+use master::core::{OperatorAction, Output, RegistryOperation, Sender, StreamId};
 use process::{Time, Upid};
 use proto::v1;
 use rand::Rng;
@@ -36,6 +36,11 @@ pub struct MasterHost {
     /// Which framework reads a stream.
     streams: BTreeMap<StreamId, usize>,
     next_stream: u64,
+    /// By how much its clock is ahead.
+    pub(crate) skew: Duration,
+    /// Orders that are not answered.
+    pub(crate) orders: BTreeMap<u64, OperatorAction>,
+    requests: u64,
 }
 
 impl MasterHost {
@@ -52,6 +57,9 @@ impl MasterHost {
             links: BTreeSet::new(),
             streams: BTreeMap::new(),
             next_stream: 1,
+            skew: Duration::ZERO,
+            orders: BTreeMap::new(),
+            requests: 0,
         }
     }
 
@@ -77,7 +85,14 @@ impl MasterHost {
     }
 
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.core.as_ref().and_then(Master::deadline)
+        let due = self.core.as_ref().and_then(Master::deadline)?;
+        Some(Time::EPOCH + due.since(Time::EPOCH + self.skew))
+    }
+
+    /// A number for a request.
+    pub(crate) fn next_request(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
     }
 }
 
@@ -115,6 +130,8 @@ impl World {
         self.master.core = None;
         self.master.info = None;
         self.master.links.clear();
+        self.master.orders.clear();
+        self.forget_rivals();
         // Of the writes under way some reached the disk, others did not.
         let durable = self.rng.random_range(0..=self.master.pending.len());
         let pending = std::mem::take(&mut self.master.pending);
@@ -140,9 +157,10 @@ impl World {
     }
 
     pub(crate) fn step_master(&mut self, input: Input) {
+        let now = self.clock(Host::Master);
         let Some(core) = &mut self.master.core else { return };
         let mut out = Vec::new();
-        core.step(self.now, input, &mut out);
+        core.step(now, input, &mut out);
         for output in out {
             self.master_does(output);
         }
@@ -171,9 +189,19 @@ impl World {
             }
             Output::LinkDriver(upid) => self.master_links_driver(upid),
             Output::OpenObserver(_) | Output::CloseObserver(_) | Output::Publish(_) => {}
-            Output::Reply { after, .. } => self.check_stored(after.map(|write| write.0)),
+            Output::Reply {
+                request,
+                reply,
+                after,
+            } => {
+                self.check_stored(after.map(|write| write.0));
+                self.order_is_answered(request.0, &reply);
+            }
             Output::Event { stream, event, after } => {
                 self.check_stored(after.map(|write| write.0));
+                if event.error.is_some() && self.planted(Plant::RivalsAreNotTold) {
+                    return;
+                }
                 if let Some(&framework) = self.master.streams.get(&stream) {
                     self.send(
                         Host::Master,
@@ -182,6 +210,7 @@ impl World {
                     );
                 }
             }
+            Output::CloseStream(_) if self.planted(Plant::RivalsAreNotTold) => {}
             Output::CloseStream(stream) => {
                 if let Some(framework) = self.master.streams.remove(&stream) {
                     self.send(
@@ -274,15 +303,29 @@ impl World {
         }
     }
 
-    fn write_registry(&mut self, operations: Vec<RegistryOperation>) {
+    fn write_registry(&mut self, mut operations: Vec<RegistryOperation>) {
+        if self.planted(Plant::OrdersAreNotKept) {
+            operations.retain(|operation| {
+                !matches!(
+                    operation,
+                    RegistryOperation::DrainAgent { .. }
+                        | RegistryOperation::DeactivateAgent { .. }
+                        | RegistryOperation::UpdateQuota { .. }
+                )
+            });
+        }
         let operations: Vec<Operation> = operations.iter().map(master::registry_operation).collect();
         let Some(registrar) = &mut self.master.registrar else {
             return;
         };
         match registrar.apply(&operations) {
             Ok(results) => {
+                let orders = self.options.orders > 0;
                 for refused in results.into_iter().filter_map(Result::err) {
-                    self.fact(Fact::Broken(format!("the registry refused: {refused}")));
+                    // An order may find its object gone: it has no effect then. Agents change one at a time.
+                    if !orders {
+                        self.fact(Fact::Broken(format!("the registry refused: {refused}")));
+                    }
                 }
             }
             Err(error) => self.fact(Fact::Broken(format!("the registry failed: {error}"))),

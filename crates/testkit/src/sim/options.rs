@@ -11,6 +11,10 @@ pub struct Options {
     pub frameworks: usize,
     /// Tasks that each framework launches.
     pub tasks: usize,
+    /// Operations on resources that each framework asks for.
+    pub operations: usize,
+    /// Orders that operators give.
+    pub orders: usize,
     /// How many faults are scheduled.
     pub faults: usize,
     /// During which time, from the start.
@@ -27,10 +31,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            agents: 20,
+            agents: 12,
             frameworks: 3,
             tasks: 12,
-            faults: 14,
+            operations: 8,
+            orders: 6,
+            faults: 16,
             fault_time: Duration::from_secs(120),
             harsh: true,
             convergence: Duration::from_secs(25 * 60),
@@ -50,4 +56,14 @@ pub enum Plant {
     MasterDoesNotWait,
     /// The agent's shell tells the master of each update twice under different ids.
     UpdatesAreForged,
+    /// The agent's disk loses reservations, volumes and operations at a restart.
+    DiskLosesReservations,
+    /// The agent's shell tells of each operation a second end.
+    OperationsAreForged,
+    /// The agent's shell drops every third operation that it gets.
+    OperationsAreDropped,
+    /// The registry does not keep what operators order.
+    OrdersAreNotKept,
+    /// The master's shell does not tell schedulers that they were failed over.
+    RivalsAreNotTold,
 }

@@ -10,10 +10,11 @@ use super::options::{Options, Plant};
 use super::trace::Trace;
 use crate::driver::core::SchedulerInput;
 use crate::invariants::{Fact, Invariants};
+use master::core::AgentId;
 use process::{Time, Upid};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct World {
     pub(crate) healed: bool,
     /// How long each write of the master takes at most, in milliseconds.
     pub(crate) disk_millis: u64,
+    /// Agents that may have gone for good, with what they ran: by an order, or with their disk.
+    pub(crate) removed: BTreeSet<AgentId>,
     /// What happened, newest last, for who looks at a failure (`TIANGONG_TRACE`).
     pub(crate) log: bool,
 }
@@ -84,7 +87,7 @@ impl World {
             .map(|index| AgentHost::new(index, &mut rng))
             .collect();
         let frameworks = (0..options.frameworks)
-            .map(|index| Scheduler::new(index, options.tasks))
+            .map(|index| Scheduler::new(index, options.tasks, options.operations))
             .collect();
         let mut world = Self {
             seed,
@@ -103,6 +106,7 @@ impl World {
             invariants: Invariants::default(),
             healed: false,
             disk_millis: 10,
+            removed: BTreeSet::new(),
             log: std::env::var_os("TIANGONG_TRACE").is_some(),
         };
         world.start();
@@ -120,6 +124,7 @@ impl World {
             self.schedule(at, Event::Restart(Host::Framework(index)));
         }
         self.plan_faults();
+        self.plan_orders();
     }
 
     /// Lets the faults happen, heals everything, and waits for convergence. Returns the trace.
@@ -289,7 +294,18 @@ impl World {
             } if self.life(Host::Framework(framework)) == Some(life) => {
                 self.framework_acknowledges(framework, &status);
             }
-            Event::Tick { .. } | Event::Subscribe { .. } | Event::Acknowledge { .. } => {}
+            Event::AcknowledgeOperation {
+                framework,
+                life,
+                status,
+            } if self.life(Host::Framework(framework)) == Some(life) => {
+                self.framework_acknowledges_operation(framework, *status);
+            }
+            Event::Tick { .. }
+            | Event::Subscribe { .. }
+            | Event::Acknowledge { .. }
+            | Event::AcknowledgeOperation { .. } => {}
+            Event::Order => self.operator_comes(),
             Event::Fault(fault) => self.fault(fault),
             Event::Restart(host) => self.restart(host),
             Event::Heal(a, b) => self.heal(a, b),
@@ -342,6 +358,19 @@ impl World {
             Host::Master => self.start_master(),
             Host::Agent(index) => self.start_agent(index),
             Host::Framework(index) => self.start_framework(index),
+        }
+    }
+
+    /// The time as a host's clock shows it.
+    pub(crate) fn clock(&self, host: Host) -> Time {
+        self.now + self.skew(host)
+    }
+
+    fn skew(&self, host: Host) -> Duration {
+        match host {
+            Host::Master => self.master.skew,
+            Host::Agent(index) => self.agents[index].skew,
+            Host::Framework(_) => Duration::ZERO,
         }
     }
 
@@ -412,6 +441,7 @@ impl World {
     fn heal_everything(&mut self) {
         self.healed = true;
         self.disk_millis = 10;
+        self.schedule(self.now, Event::Order);
         for (a, b) in self.network.cuts() {
             self.heal(a, b);
         }
