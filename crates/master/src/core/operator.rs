@@ -84,7 +84,26 @@ impl Master {
         out: &mut Vec<Output>,
     ) {
         self.state.version += 1;
-        let reply = match change {
+        let (Change::Drain(id, _) | Change::Drained(id) | Change::Deactivate(id) | Change::Reactivate(id)) =
+            &change;
+        let reply = match self.check_known(id) {
+            Ok(()) => self.take_effect(change, out),
+            Err(unknown) => {
+                // It went for good while this was being stored; the registry has forgotten it as well.
+                self.forget_deactivation(&id.clone());
+                unknown
+            }
+        };
+        if let Some(request) = request {
+            out.push(Output::Reply {
+                request,
+                reply,
+                after: Some(write),
+            });
+        }
+    }
+    fn take_effect(&mut self, change: Change, out: &mut Vec<Output>) -> Reply {
+        match change {
             Change::Drain(id, config) => self.drain(&id, config, out),
             Change::Drained(id) => self.finish_draining(&id, out),
             Change::Deactivate(id) => {
@@ -93,13 +112,6 @@ impl Master {
                 Reply::Done
             }
             Change::Reactivate(id) => self.reactivate(&id, out),
-        };
-        if let Some(request) = request {
-            out.push(Output::Reply {
-                request,
-                reply,
-                after: Some(write),
-            });
         }
     }
 }

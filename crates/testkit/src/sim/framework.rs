@@ -399,10 +399,8 @@ impl World {
                 framework.last_event = now;
                 self.framework_reads(index, *event);
             }
-            Packet::Event { stream, event } if framework.older == Some(stream) => {
-                if event.error.is_some() {
-                    framework.older = None;
-                }
+            Packet::Event { stream, event } if framework.older == Some(stream) && event.error.is_some() => {
+                framework.older = None;
             }
             Packet::StreamEnd { stream } if framework.older == Some(stream) => framework.older = None,
             Packet::StreamEnd { stream } if framework.stream == Some(stream) => {

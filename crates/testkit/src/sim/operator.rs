@@ -169,7 +169,7 @@ impl World {
                     machine_ids,
                     unavailability: v1::Unavailability {
                         start: v1::TimeInfo {
-                            nanoseconds: i64::try_from(at.as_nanos()).unwrap_or(i64::MAX),
+                            nanoseconds: at.as_nanos(),
                         },
                         duration: None,
                     },
@@ -217,7 +217,13 @@ impl World {
         let mut orders: Vec<OperatorAction> = state
             .deactivated
             .iter()
-            .map(|id| OperatorAction::Reactivate(id.clone()))
+            .map(
+                |id| match state.unreachable_agents.contains(id) && self.removed.contains(id) {
+                    // It drains for ever, since it will not be back.
+                    true => OperatorAction::MarkGone(id.clone()),
+                    false => OperatorAction::Reactivate(id.clone()),
+                },
+            )
             .collect();
         let down: Vec<v1::MachineId> = state
             .machines

@@ -6,7 +6,9 @@ use proto::v1::scheduler::event;
 use proto::v1::{self, DrainState, TaskState};
 
 use super::support::*;
-use crate::core::{AgentBound, AgentId, Input, OperatorAction, Output, RegistryOperation, Reply, RequestId};
+use crate::core::{
+    AgentBound, AgentId, AgentMessage, Input, OperatorAction, Output, RegistryOperation, Reply, RequestId,
+};
 
 fn replies(out: &[Output]) -> Vec<Reply> {
     out.iter()
@@ -86,6 +88,31 @@ fn a_drained_agent_is_offered_again_once_it_is_reactivated() {
     bench.advance(Duration::from_secs(10));
     assert_eq!(bench.offers(&framework).len(), 1);
     assert_eq!(info(&bench).drain_info, None);
+}
+
+#[test]
+fn an_order_about_an_agent_that_leaves_meanwhile_leaves_nothing_behind() {
+    for order in [
+        |agent: &AgentId| drain(agent, false),
+        |agent: &AgentId| OperatorAction::Deactivate(agent.clone()),
+    ] {
+        let (mut bench, agent, _) = Bench::ready();
+        bench.stores = false;
+        let leave = proto::internal::UnregisterSlaveMessage {
+            slave_id: (&agent).into(),
+        };
+        let mut all = writes(&bench.agent(PID, AgentMessage::Unregister(leave)));
+        all.extend(writes(&bench.ask(order(&agent))));
+        assert_eq!(all.len(), 2, "the agent is still there when the order is given");
+        bench.stores = true;
+        let out: Vec<Output> = all
+            .into_iter()
+            .flat_map(|write| bench.step(Input::Stored(write)))
+            .collect();
+        assert_eq!(replies(&out), [Reply::BadRequest("Unknown agent".to_owned())]);
+        let state = bench.master.state();
+        assert!(state.deactivated.is_empty() && state.draining.is_empty());
+    }
 }
 
 #[test]
