@@ -103,13 +103,13 @@ fn stacked(text: &str, roles: &[&str]) -> Resources {
 /// A disk that is mounted as a whole.
 fn mount(size: &str) -> Resources {
     let mut messages = Resources::parse(&format!("disk:{size}")).unwrap().to_proto();
-    messages[0].disk = Some(DiskInfo {
+    messages[0].disk = Some(Box::new(DiskInfo {
         source: Some(disk_info::Source {
             r#type: disk_info::source::Type::Mount.into(),
             ..disk_info::Source::default()
         }),
         ..DiskInfo::default()
-    });
+    }));
     Resources::from_proto(&messages).unwrap()
 }
 

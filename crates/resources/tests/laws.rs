@@ -102,11 +102,13 @@ fn disk(kind: u8, id: u8, levels: u8, (persistent, shared): (bool, bool), size: 
     let source = source(kind, id);
     let told = persistence.is_some() || source.is_some();
     v1::Resource {
-        disk: told.then(|| Box::new(DiskInfo {
-            persistence,
-            volume,
-            source,
-        })),
+        disk: told.then(|| {
+            Box::new(DiskInfo {
+                persistence,
+                volume,
+                source,
+            })
+        }),
         shared: (persistent && shared).then(SharedInfo::default),
         ..reserve(scalar("disk", f64::from(size)), levels)
     }

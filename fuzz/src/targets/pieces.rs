@@ -78,7 +78,7 @@ impl Pool {
                 let mut volume = self.piece(source, |each| {
                     each.name == "disk" && each.disk.is_none() && !each.reservations.is_empty()
                 })?;
-                volume.disk = Some(disk(source));
+                volume.disk = Some(Box::new(disk(source)));
                 if source.byte() < 40 {
                     volume.shared = Some(v1::resource::SharedInfo {});
                 }

@@ -215,7 +215,7 @@ pub(crate) fn unreserve(reserved: &Resource) -> Operation {
 /// A volume of half of a reserved disk.
 fn create(reserved: &Resource, id: &str) -> Operation {
     let mut volume = of_amount(reserved, amount(reserved) / 2.0);
-    volume.disk = Some(DiskInfo {
+    volume.disk = Some(Box::new(DiskInfo {
         persistence: Some(Persistence {
             id: id.to_owned(),
             principal: None,
@@ -226,7 +226,7 @@ fn create(reserved: &Resource, id: &str) -> Operation {
             ..v1::Volume::default()
         }),
         ..DiskInfo::default()
-    });
+    }));
     Operation {
         create: Some(operation::Create {
             volumes: vec![volume],

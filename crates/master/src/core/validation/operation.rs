@@ -390,14 +390,13 @@ fn writable(volume: &Resource, field: &str) -> Result<(), Invalid> {
 /// The disk that a volume is made of.
 fn without_persistence(volume: &Resource) -> Resource {
     let mut bare = volume.clone();
-    bare.disk = bare
-        .disk
-        .filter(|disk| disk.source.is_some())
-        .map(|disk| DiskInfo {
+    bare.disk = bare.disk.filter(|disk| disk.source.is_some()).map(|disk| {
+        Box::new(DiskInfo {
             persistence: None,
             volume: None,
-            ..disk
-        });
+            ..*disk
+        })
+    });
     bare
 }
 
