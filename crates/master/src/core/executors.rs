@@ -7,6 +7,7 @@ use super::Master;
 use super::events::{self, warning};
 use super::ids::{AgentId, ExecutorId, FrameworkId};
 use super::output::Output;
+use super::registry::Pending;
 
 impl Master {
     pub(super) fn on_exited_executor(
@@ -19,6 +20,7 @@ impl Master {
         let agent = AgentId::from(&message.slave_id);
         let framework = FrameworkId::from(&message.framework_id);
         let executor = ExecutorId::from(&message.executor_id);
+        self.strike_from_readmission(from, message);
         if self
             .state
             .agents
@@ -44,6 +46,25 @@ impl Master {
         }
         self.end_executor(&agent, &framework, &executor);
         self.tell(&framework, events::executor_failure(message), out);
+    }
+
+    /// An agent that is being readmitted said before that this executor runs, and will not say again that it ended.
+    fn strike_from_readmission(&mut self, from: &Upid, exited: &ExitedExecutorMessage) {
+        for pending in self.pending.values_mut() {
+            if let Pending::Readmit {
+                from: pid, message, ..
+            }
+            | Pending::Update {
+                from: pid, message, ..
+            } = pending
+                && pid == from
+            {
+                message.executor_infos.retain(|info| {
+                    info.executor_id != exited.executor_id
+                        || info.framework_id.as_ref() != Some(&exited.framework_id)
+                });
+            }
+        }
     }
 
     /// Strikes an executor out and gives back what it held.

@@ -128,6 +128,46 @@ fn a_changed_agent_is_stored_first() {
 }
 
 #[test]
+fn an_executor_that_ends_while_its_agent_is_readmitted_is_not_believed_in() {
+    let (mut bench, agent, framework) = Bench::ready();
+    bench.alive = false;
+    bench.advance(Duration::from_secs(90));
+    assert!(bench.master.state().agents.is_empty());
+    let executor = v1::ExecutorInfo {
+        executor_id: v1::ExecutorId {
+            value: "e".to_owned(),
+        },
+        framework_id: Some((&framework).into()),
+        command: Some(v1::CommandInfo::default()),
+        ..v1::ExecutorInfo::default()
+    };
+    for ends in [false, true] {
+        let mut message = reregistration(&agent, Vec::new(), &[&framework]);
+        message.executor_infos.push(executor.clone());
+        bench.stores = false;
+        let mut out = bench.agent(PID, AgentMessage::Reregister(Box::new(message)));
+        if ends {
+            let exited = internal::ExitedExecutorMessage {
+                slave_id: (&agent).into(),
+                framework_id: (&framework).into(),
+                executor_id: executor.executor_id.clone(),
+                status: 0,
+            };
+            out.extend(bench.agent(PID, AgentMessage::ExitedExecutor(exited)));
+        }
+        bench.stores = true;
+        let [write] = writes(&out)[..] else {
+            panic!("one write: {out:?}")
+        };
+        bench.step(Input::Stored(write));
+        let executors = bench.master.state().agents[&agent].executors.len();
+        assert_eq!(executors, usize::from(!ends));
+        bench.advance(Duration::from_secs(90));
+        assert!(bench.master.state().agents.is_empty(), "it is unreachable again");
+    }
+}
+
+#[test]
 fn an_unreachable_agent_comes_back_with_its_tasks() {
     let (mut bench, agent, framework) = Bench::running("t");
     bench.alive = false;
