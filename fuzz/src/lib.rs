@@ -111,11 +111,6 @@ pub const TARGETS: &[Target] = &[
         run: targets::documents::run,
     },
     Target {
-        name: "master_orders",
-        script: true,
-        run: targets::master_orders::run,
-    },
-    Target {
         name: "subscription",
         script: true,
         run: targets::subscription::run,

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use master::core::{
     AgentBound, AgentMessage, Config, DriverBound, DriverMessage, FrameworkId, Input, Master, OperatorAction,
-    Output, RegistryOperation, RequestId, StreamId, WriteId,
+    Output, RequestId, StreamId, WriteId,
 };
 use process::{Time, Upid};
 use proto::v1::offer::{Operation, operation};
 use proto::v1::scheduler::{Call, call, event};
 use proto::{internal, v1};
 use resources::Resources;
-use storage::Registry;
 
 use super::source::Source;
 
@@ -23,25 +22,17 @@ const STEPS: usize = 300;
 const PEERS: usize = 4;
 
 /// A master and what the world knows of it.
-pub(super) struct World {
-    pub(super) master: Master,
-    pub(super) now: Time,
-    /// What is being stored, oldest first.
-    pub(super) writes: VecDeque<(WriteId, Vec<RegistryOperation>)>,
-    /// What the next leader would read.
-    pub(super) registry: Registry,
+struct World {
+    master: Master,
+    now: Time,
+    writes: VecDeque<WriteId>,
     streams: u64,
     requests: u64,
-    pub(super) offers: Vec<v1::Offer>,
-    pub(super) agents: Vec<(Upid, v1::AgentId)>,
-    pub(super) frameworks: Vec<v1::FrameworkId>,
+    offers: Vec<v1::Offer>,
+    agents: Vec<(Upid, v1::AgentId)>,
+    frameworks: Vec<v1::FrameworkId>,
     tasks: Vec<(Upid, v1::FrameworkId, v1::TaskInfo)>,
     launched: u32,
-    /// Operations that agents were sent.
-    pub(super) operations: Vec<(Upid, v1::AgentId, internal::ApplyOperationMessage)>,
-    /// What frameworks heard of their operations.
-    pub(super) statuses: Vec<v1::OperationStatus>,
-    pub(super) inverse_offers: Vec<v1::InverseOffer>,
 }
 
 /// The bytes are a script; after every step everything is recounted.
@@ -59,11 +50,11 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-pub(super) fn upid(id: &str, host: u8, port: u16) -> Upid {
+fn upid(id: &str, host: u8, port: u16) -> Upid {
     Upid::new(id, SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), port))
 }
 
-pub(super) fn agent_upid(source: &mut Source<'_>) -> Upid {
+fn agent_upid(source: &mut Source<'_>) -> Upid {
     let host = u8::try_from(source.below(PEERS)).unwrap_or(0);
     upid("slave(1)", 10 + host, 5051)
 }
@@ -80,7 +71,7 @@ fn parse(text: &str) -> Vec<v1::Resource> {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let info = v1::MasterInfo {
             id: "m".to_owned(),
             ..v1::MasterInfo::default()
@@ -89,7 +80,6 @@ impl World {
             master: Master::new(Config::new(info)),
             now: Time::from_secs(1_700_000_000),
             writes: VecDeque::new(),
-            registry: Registry::default(),
             streams: 0,
             requests: 0,
             offers: Vec::new(),
@@ -97,27 +87,12 @@ impl World {
             frameworks: Vec::new(),
             tasks: Vec::new(),
             launched: 0,
-            operations: Vec::new(),
-            statuses: Vec::new(),
-            inverse_offers: Vec::new(),
         };
         world.step(Input::Recovered(Box::default()));
         world
     }
 
-    /// Another master begins; agents and frameworks are those of before.
-    pub(super) fn lead(&mut self, number: u32) {
-        let info = v1::MasterInfo {
-            id: format!("m{number}"),
-            ..v1::MasterInfo::default()
-        };
-        self.master = Master::new(Config::new(info));
-        self.writes.clear();
-        self.offers.clear();
-        self.inverse_offers.clear();
-    }
-
-    pub(super) fn step(&mut self, input: Input) {
+    fn step(&mut self, input: Input) {
         let mut out = Vec::new();
         self.master.step(self.now, input, &mut out);
         for output in out {
@@ -128,7 +103,7 @@ impl World {
     /// Remembers what peers would.
     fn note(&mut self, output: Output) {
         match output {
-            Output::Store { write, operations } => self.writes.push_back((write, operations)),
+            Output::Store { write, .. } => self.writes.push_back(write),
             Output::Event { event, .. } => {
                 assert_ne!(event.r#type(), event::Type::Unknown, "an event has a type");
                 let event = *event;
@@ -137,11 +112,6 @@ impl World {
                 }
                 if let Some(subscribed) = event.subscribed {
                     self.frameworks.push(subscribed.framework_id);
-                }
-                self.statuses
-                    .extend(event.update_operation_status.map(|update| update.status));
-                if let Some(offers) = event.inverse_offers {
-                    self.inverse_offers.extend(offers.inverse_offers);
                 }
             }
             Output::ToDriver { message, .. } => match *message {
@@ -158,7 +128,6 @@ impl World {
             },
             Output::Send { to, message, .. } => match *message {
                 AgentBound::Registered(message) => self.agents.push((to, message.slave_id)),
-                AgentBound::ApplyOperation(message) => self.apply_operation(to, message),
                 AgentBound::Reregistered(message) => self.agents.push((to, message.slave_id)),
                 AgentBound::RunTask(message) => {
                     let task = &message.task;
@@ -177,40 +146,7 @@ impl World {
         }
     }
 
-    fn apply_operation(&mut self, to: Upid, message: internal::ApplyOperationMessage) {
-        assert_eq!(message.operation_uuid.value.len(), 16, "an operation has a uuid");
-        let agents = &self.master.state().agents;
-        let agent = agents.values().find(|agent| agent.pid == to);
-        let id = agent.map(|agent| v1::AgentId {
-            value: agent.id.as_str().to_owned(),
-        });
-        self.operations
-            .push((to, id.expect("operations are for registered agents"), message));
-    }
-
-    /// The oldest write is durable.
-    pub(super) fn stored(&mut self) {
-        let Some((write, operations)) = self.writes.pop_front() else {
-            return;
-        };
-        for operation in &operations {
-            // One that finds its object changed since has no effect, for the master neither.
-            let _has_an_effect = self
-                .registry
-                .apply(&master::registry_operation(operation), &mut Vec::new());
-        }
-        self.step(Input::Stored(write));
-    }
-
-    pub(super) fn operator(&mut self, action: OperatorAction) {
-        self.requests += 1;
-        self.step(Input::Operator {
-            request: RequestId(self.requests),
-            action,
-        });
-    }
-
-    pub(super) fn act(&mut self, source: &mut Source<'_>) {
+    fn act(&mut self, source: &mut Source<'_>) {
         match source.below(18) {
             0 => self.pass(source),
             1 => self.register_agent(source),
@@ -235,13 +171,17 @@ impl World {
                 let stream = StreamId(source.byte().into());
                 self.step(Input::StreamClosed(stream));
             }
-            15 | 16 => self.stored(),
+            15 | 16 => {
+                if let Some(write) = self.writes.pop_front() {
+                    self.step(Input::Stored(write));
+                }
+            }
             _ => self.operate(source),
         }
     }
 
     /// Time passes, and what is due happens.
-    pub(super) fn pass(&mut self, source: &mut Source<'_>) {
+    fn pass(&mut self, source: &mut Source<'_>) {
         self.now += Duration::from_millis(1 << source.below(21));
         for _ in 0..100 {
             match self.master.deadline() {
@@ -251,7 +191,7 @@ impl World {
         }
     }
 
-    pub(super) fn agent_info(&self, from: &Upid) -> v1::AgentInfo {
+    fn agent_info(&self, from: &Upid) -> v1::AgentInfo {
         v1::AgentInfo {
             hostname: from.address().ip().to_string(),
             port: Some(5051),
@@ -261,7 +201,7 @@ impl World {
         }
     }
 
-    pub(super) fn register_agent(&mut self, source: &mut Source<'_>) {
+    fn register_agent(&mut self, source: &mut Source<'_>) {
         let from = agent_upid(source);
         let message = internal::RegisterSlaveMessage {
             slave: self.agent_info(&from),
@@ -310,7 +250,7 @@ impl World {
         self.step(Input::Agent { from, message });
     }
 
-    pub(super) fn subscribe(&mut self, source: &mut Source<'_>) {
+    fn subscribe(&mut self, source: &mut Source<'_>) {
         let known = self.frameworks.clone();
         let id = if source.bool() { source.pick(&known) } else { None };
         self.streams += 1;
@@ -351,7 +291,7 @@ impl World {
     }
 
     /// A call in the name of a framework, as from its stream when it is the present one.
-    pub(super) fn call(&mut self, framework: v1::FrameworkId, call: Call) {
+    fn call(&mut self, framework: v1::FrameworkId, call: Call) {
         let id = FrameworkId::from(&framework);
         if self.master.admit(&id, None).is_ok() {
             self.step(Input::Call {
@@ -364,7 +304,7 @@ impl World {
         }
     }
 
-    pub(super) fn launch(&mut self, source: &mut Source<'_>) {
+    fn launch(&mut self, source: &mut Source<'_>) {
         let (offers, frameworks) = (self.offers.clone(), self.frameworks.clone());
         let (Some(offer), Some(framework)) = (source.pick(&offers), source.pick(&frameworks)) else {
             return;
@@ -562,7 +502,7 @@ impl World {
     }
 
     /// An update of a task by its agent, in any order of states.
-    pub(super) fn update(&mut self, source: &mut Source<'_>) {
+    fn update(&mut self, source: &mut Source<'_>) {
         let tasks = self.tasks.clone();
         let Some((from, framework, task)) = source.pick(&tasks) else {
             return;
@@ -595,19 +535,23 @@ impl World {
     fn operate(&mut self, source: &mut Source<'_>) {
         let frameworks = self.frameworks.clone();
         if let Some(framework) = source.pick(&frameworks) {
-            self.operator(OperatorAction::Teardown(FrameworkId::from(&framework)));
+            self.requests += 1;
+            self.step(Input::Operator {
+                request: RequestId(self.requests),
+                action: OperatorAction::Teardown(FrameworkId::from(&framework)),
+            });
         }
     }
 }
 
-pub(super) fn capabilities(source: &mut Source<'_>) -> Vec<v1::agent_info::Capability> {
+fn capabilities(source: &mut Source<'_>) -> Vec<v1::agent_info::Capability> {
     let most = if source.byte() < 200 { 8 } else { 2 };
     (1..=most)
         .map(|number| v1::agent_info::Capability { r#type: Some(number) })
         .collect()
 }
 
-pub(super) fn framework_info(aware: bool) -> v1::FrameworkInfo {
+fn framework_info(aware: bool) -> v1::FrameworkInfo {
     use v1::framework_info::capability::Type;
     let mut kinds = vec![Type::MultiRole, Type::ReservationRefinement];
     if aware {
@@ -641,7 +585,7 @@ fn executor(framework: &v1::FrameworkId) -> v1::ExecutorInfo {
     }
 }
 
-pub(super) fn as_task(framework: &v1::FrameworkId, task: &v1::TaskInfo) -> v1::Task {
+fn as_task(framework: &v1::FrameworkId, task: &v1::TaskInfo) -> v1::Task {
     v1::Task {
         name: task.name.clone(),
         task_id: task.task_id.clone(),
@@ -653,6 +597,6 @@ pub(super) fn as_task(framework: &v1::FrameworkId, task: &v1::TaskInfo) -> v1::T
     }
 }
 
-pub(super) fn uuid(number: u8) -> bytes::Bytes {
+fn uuid(number: u8) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(&[number; 16])
 }

@@ -13,7 +13,6 @@ pub mod flags;
 mod folder;
 pub mod json_to_message;
 pub mod master_core;
-pub mod master_orders;
 mod pieces;
 pub mod protobuf_to_message;
 pub mod recordio;
