@@ -197,6 +197,7 @@ impl Master {
 fn add<K: Ord + Clone>(sums: &mut OrdMap<K, Resources>, key: &K, resources: &Resources) {
     match sums.get_mut(key) {
         Some(sum) => *sum += resources,
+        None if resources.is_empty() => {}
         None => {
             sums.insert(key.clone(), resources.clone());
         }
