@@ -71,7 +71,7 @@ impl Contender for Group {
                 _ => Error::Closed,
             };
             self.requests
-                .send(Request::Contend(contest))
+                .send(Request::Contend(Box::new(contest)))
                 .await
                 .map_err(|_| over())?;
             entry.await.map_err(|_| over())

@@ -24,7 +24,7 @@ pub(super) struct Contest {
 /// What handles ask for.
 #[derive(Debug)]
 pub(super) enum Request {
-    Contend(Contest),
+    Contend(Box<Contest>),
     Close,
 }
 
@@ -332,7 +332,7 @@ impl Watch {
 }
 
 impl Own {
-    fn new(contest: Contest) -> Self {
+    fn new(contest: Box<Contest>) -> Self {
         Self {
             data: candidates::data(&contest.master),
             state: State::Wanted(contest.entered),

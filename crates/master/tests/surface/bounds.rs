@@ -72,7 +72,7 @@ async fn what_the_registry_cannot_keep_is_refused_and_the_master_lives() {
     let longest = schedule(&json!([{"hostname": "h".repeat(255)}]));
     assert_eq!(call(to, &longest).await.status, 200);
     let weight = json!({"type": "UPDATE_WEIGHTS",
-        "update_weights": {"weight_infos": [{"role": &role()[1..], "weight": 1}]}});
+        "update_weights": {"weight_infos": [{"role": role().split_off(1), "weight": 1}]}});
     assert_eq!(
         call(to, &weight).await.status,
         200,
