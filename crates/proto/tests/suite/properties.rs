@@ -168,6 +168,9 @@ fn same(
     )))
 }
 
+/// Travels in protobuf only; one of its fields stays encoded, so that its JSON would be another.
+const KEPT_ENCODED: &str = "mesos.internal.ReregisterSlaveMessage";
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -190,7 +193,7 @@ proptest! {
 
     #[test]
     fn the_oracle_reads_what_we_write_and_we_what_it_writes(seed in any::<u64>()) {
-        for kind in KINDS.iter() {
+        for kind in KINDS.iter().filter(|kind| kind.name != KEPT_ENCODED) {
             let (descriptor, message) = sample(kind, seed);
             let ours = (kind.to_json)(&message.encode_to_vec()).unwrap();
             let read = read_by_oracle(descriptor.clone(), &ours);

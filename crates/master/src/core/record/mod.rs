@@ -42,6 +42,9 @@ mod number {
     pub(super) const LIMITS: u32 = 17;
 }
 
+/// Statuses that a task's history holds at most: the first, and the last of them.
+pub(super) const HISTORY: usize = 64;
+
 /// A task as it is kept. Cloning costs a reference count; a change leaves clones alone.
 ///
 /// **Invariant.** The bytes are what the schema's own encoder writes for [`read`](Self::read), field by field in the order
@@ -61,7 +64,7 @@ struct Inner {
 pub(super) struct Progress<'a> {
     /// The state it is in from now on.
     pub(super) state: v1::TaskState,
-    /// What its history is told; of equal states in a row only the last is kept.
+    /// What its history is told; of equal states in a row only the last is kept, and of all no more than [`HISTORY`].
     pub(super) status: &'a v1::TaskStatus,
     /// State and uuid of the update that the scheduler is to acknowledge, if that is another one now.
     pub(super) told: Option<(v1::TaskState, &'a [u8])>,
@@ -205,15 +208,22 @@ impl Record {
     /// Enters an update; all but state, history and what is to be acknowledged stays as it is, byte for byte.
     pub(super) fn advance(&mut self, progress: &Progress<'_>) {
         let mut out = Vec::with_capacity(self.0.wire.len() + progress.status.encoded_len() + 32);
+        let mut statuses = self.fields().filter(|field| field.number == number::STATUSES);
+        // What was heard first stays, since lists are in its order.
+        let oldest = statuses.by_ref().nth(1);
+        let count = oldest.map_or(0, |_| 2) + statuses.count();
         let last = self
             .fields()
             .filter(|field| field.number == number::STATUSES)
             .last();
         // Repeated states collapse into the newest, so a task's history stays short.
-        let replaced = last.filter(|field| match field.content {
-            Content::Bytes(status) => state_number(status) == progress.status.state,
-            Content::Number(_) | Content::Other => false,
-        });
+        let replaced = last
+            .filter(|field| match field.content {
+                Content::Bytes(status) => state_number(status) == progress.status.state,
+                Content::Number(_) | Content::Other => false,
+            })
+            // One whose states take turns has a history of bounded length all the same.
+            .or(oldest.filter(|_| count >= HISTORY));
         let mut fields = self.fields().peekable();
         let mut copy = |upto: u32, out: &mut Vec<u8>, keep: &dyn Fn(u32, &[u8]) -> bool| {
             while let Some(field) = fields.next_if(|field| field.number <= upto) {

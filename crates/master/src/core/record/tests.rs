@@ -137,6 +137,35 @@ fn text_of(record: &Record) -> Vec<u8> {
         .to_vec()
 }
 
+#[test]
+fn a_history_keeps_its_beginning_and_its_end() {
+    let status = |number: usize| v1::TaskStatus {
+        state: [TaskState::TaskRunning, TaskState::TaskUnreachable][number % 2].into(),
+        message: Some(number.to_string()),
+        ..v1::TaskStatus::default()
+    };
+    let mut record = Record::new(&v1::Task::default());
+    for number in 0..1_000 {
+        record.advance(&Progress {
+            state: status(number).state(),
+            status: &status(number),
+            told: None,
+        });
+    }
+    let kept: Vec<_> = record
+        .read()
+        .statuses
+        .into_iter()
+        .filter_map(|status| status.message)
+        .collect();
+    let last = 1_000 - (HISTORY - 1)..1_000;
+    let expected: Vec<_> = std::iter::once(0)
+        .chain(last)
+        .map(|number| number.to_string())
+        .collect();
+    assert_eq!(kept, expected);
+}
+
 proptest! {
     #[test]
     fn what_is_read_in_passing_is_what_the_whole_says(task in tasks()) {

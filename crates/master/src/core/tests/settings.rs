@@ -44,7 +44,8 @@ fn agents_of_machines_taken_down_are_told_to_stop() {
     };
     check(machine(Some("localhost"), v1::machine_info::Mode::Down), true);
     check(machine(Some("LOCALHOST"), v1::machine_info::Mode::Down), true);
-    check(machine(None, v1::machine_info::Mode::Down), true);
+    // Compat: a machine is who has both its name and its address.
+    check(machine(None, v1::machine_info::Mode::Down), false);
     check(machine(Some("other"), v1::machine_info::Mode::Down), false);
     check(
         machine(Some("localhost"), v1::machine_info::Mode::Draining),
