@@ -197,11 +197,14 @@ impl Master {
         ensure(self.observers.contains_key(id), || {
             format!("agent {id} is not observed")
         })?;
-        let held = &used + &offered;
-        // What an agent reported may exceed a total that shrank; what was offered never does.
-        let fits = agent.total.contains(&held.unallocate()) || offered.is_empty();
+        let (used, offered) = (used.unallocate(), offered.unallocate());
+        // What an agent reports may exceed what it has; what is offered is of what that leaves.
+        let fits = agent.total.contains(&(&used + &offered)) || (&agent.total - &used).contains(&offered);
         ensure(fits, || {
-            format!("agent {id} has {held} used and offered of {}", agent.total)
+            format!(
+                "agent {id} has {used} used and {offered} offered of {}",
+                agent.total
+            )
         })
     }
 
