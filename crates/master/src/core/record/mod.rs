@@ -223,7 +223,7 @@ impl Record {
                 Content::Number(_) | Content::Other => false,
             })
             // One whose states take turns has a history of bounded length all the same.
-            .or(oldest.filter(|_| count >= HISTORY));
+            .or_else(|| oldest.filter(|_| count >= HISTORY));
         let mut fields = self.fields().peekable();
         let mut copy = |upto: u32, out: &mut Vec<u8>, keep: &dyn Fn(u32, &[u8]) -> bool| {
             while let Some(field) = fields.next_if(|field| field.number <= upto) {
