@@ -94,7 +94,7 @@ pub struct Place<T> {
     pub before: usize,
     /// How many there are.
     pub of: usize,
-    /// The first [three](NAMED_AHEAD) of those before, with their shares.
+    /// The first three of those before, with their shares.
     pub ahead: Vec<(T, f64)>,
 }
 
